@@ -1,0 +1,87 @@
+package capi
+
+// #include "ledge.h"
+// #include <stdlib.h>
+import "C"
+
+import (
+	"errors"
+	"runtime"
+	"unsafe"
+
+	"github.com/bytecodealliance/wasmtime-go/v44"
+)
+
+// PoolConfig sizes the pooling allocator: how many Instances the process may
+// hold and how much address space each gets.
+type PoolConfig struct {
+	Instances    uint32 // stores at the same time
+	MaxMemory    uint64 // bytes that one linear memory may grow to
+	Reservation  uint64 // bytes of address space for one memory; 4 GiB needs no bounds checks
+	Guard        uint64 // bytes behind each reservation that trap
+	KeepResident uint64 // bytes of a freed memory that stay mapped for the next
+	WarmSlots    uint32 // freed memories that keep their image
+	WasmStack    uint64 // bytes of stack for a guest
+}
+
+// Configure sets config up for the pooling allocator.
+func Configure(config *wasmtime.Config, p PoolConfig) {
+	C.ledge_configure((*C.wasm_config_t)(pointer(config)), &C.ledge_pool_config{
+		instances:     C.uint32_t(p.Instances),
+		max_memory:    C.uint64_t(p.MaxMemory),
+		reservation:   C.uint64_t(p.Reservation),
+		guard:         C.uint64_t(p.Guard),
+		keep_resident: C.uint64_t(p.KeepResident),
+		warm_slots:    C.uint32_t(p.WarmSlots),
+		wasm_stack:    C.uint64_t(p.WasmStack),
+	})
+	runtime.KeepAlive(config)
+}
+
+// CanReserve reports whether the process can reserve so many bytes of address
+// space. It reserves them for a moment and uses none.
+func CanReserve(bytes uint64) bool { return bool(C.ledge_can_reserve(C.uint64_t(bytes))) }
+
+// CanRenice reports whether a thread of this process may lower its priority
+// and raise it again.
+func CanRenice() bool { return bool(C.ledge_can_renice()) }
+
+// pointer returns the C pointer inside a value of wasmtime-go: the first field
+// of its Config, Engine and Module. TestPointers pins the assumption.
+func pointer[T wasmtime.Config | wasmtime.Engine | wasmtime.Module](v *T) unsafe.Pointer {
+	return *(*unsafe.Pointer)(unsafe.Pointer(v))
+}
+
+// Linker has the host functions that guests may import: WASI preview 1 and the
+// Extism kernel. It is safe for concurrent use.
+type Linker struct {
+	c      *C.wasmtime_linker_t
+	engine *wasmtime.Engine // outlives the linker
+}
+
+// NewLinker returns a Linker for modules of engine.
+func NewLinker(engine *wasmtime.Engine) (*Linker, error) {
+	var message *C.char
+	var n C.size_t
+	c := C.ledge_linker_new((*C.wasm_engine_t)(pointer(engine)), &message, &n)
+	if c == nil {
+		defer C.free(unsafe.Pointer(message))
+		return nil, errors.New("define host functions: " + C.GoStringN(message, C.int(n)))
+	}
+	return &Linker{c: c, engine: engine}, nil
+}
+
+// Close frees the linker. No Template may use it any more.
+func (l *Linker) Close() { C.wasmtime_linker_delete(l.c) }
+
+// Node counts what all Instances use together.
+type Node struct{ c *C.ledge_node }
+
+// NewNode returns a Node with a budget in bytes of linear memory, 0 for none.
+// With renice, threads that run long Invocations get a lower priority.
+func NewNode(budget int64, renice bool) *Node {
+	c := (*C.ledge_node)(C.calloc(1, C.sizeof_ledge_node))
+	c.budget = C.int64_t(budget)
+	c.renice = C.bool(renice)
+	return &Node{c: c}
+}

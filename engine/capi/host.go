@@ -1,0 +1,78 @@
+package capi
+
+// #include "ledge.h"
+import "C"
+
+import (
+	"errors"
+	"fmt"
+	"runtime/cgo"
+	"unsafe"
+)
+
+// ledgeHostCall answers a guest's call that needs the node. It returns nil or
+// the reason for ending the invocation, which C frees. A panic must not unwind
+// through C, so it becomes such a reason.
+//
+//export ledgeHostCall
+func ledgeHostCall(c *C.ledge_instance, op C.int, request *C.uint8_t, requestLen C.size_t, extra *C.uint8_t, extraLen C.size_t, reply *C.uint64_t) (refused *C.char) {
+	defer func() {
+		if p := recover(); p != nil {
+			refused = C.CString(fmt.Sprintf("host call panicked: %v", p))
+		}
+	}()
+	in := cgo.Handle(c.host).Value().(*Instance)
+	value, err := in.answer(int(op), goBytes(request, requestLen), goBytes(extra, extraLen))
+	if err != nil {
+		return C.CString(err.Error())
+	}
+	offset, err := in.place(value)
+	if err != nil {
+		return C.CString(err.Error())
+	}
+	*reply = offset
+	return nil
+}
+
+func goBytes(p *C.uint8_t, n C.size_t) []byte {
+	return unsafe.Slice((*byte)(unsafe.Pointer(p)), int(n))
+}
+
+func (in *Instance) answer(op int, request, extra []byte) ([]byte, error) {
+	switch op {
+	case C.LEDGE_HOST_VAR_GET:
+		return in.host.VarGet(request)
+	case C.LEDGE_HOST_VAR_SET:
+		return nil, in.host.VarSet(request, extra)
+	case C.LEDGE_HOST_VAR_DELETE:
+		return nil, in.host.VarDelete(request)
+	case C.LEDGE_HOST_HTTP:
+		status, headers, reply, err := in.host.HTTP(request, extra)
+		if err != nil {
+			return nil, err
+		}
+		at, err := in.place(headers)
+		if err != nil {
+			return nil, err
+		}
+		in.c.http_status = C.uint32_t(status)
+		in.c.http_headers = at
+		return reply, nil
+	}
+	return nil, fmt.Errorf("no host call %d", op)
+}
+
+var errKernelFull = errors.New("the reply of a host call does not fit into the function's memory limit")
+
+// place copies value into a block of the guest's kernel; nothing gives 0.
+func (in *Instance) place(value []byte) (C.uint64_t, error) {
+	if len(value) == 0 {
+		return 0, nil
+	}
+	offset := C.ledge_kernel_alloc(&in.c.kernel, C.uint64_t(len(value)))
+	if offset == 0 {
+		return 0, errKernelFull
+	}
+	copy(unsafe.Slice((*byte)(unsafe.Add(unsafe.Pointer(in.c.kernel.data), uintptr(offset))), len(value)), value)
+	return offset, nil
+}

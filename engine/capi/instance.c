@@ -1,0 +1,383 @@
+#define _GNU_SOURCE
+#include "ledge.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { STORE_INSTANCES = 2, STORE_TABLES = 16, STORE_MEMORIES = 1, STORE_TABLE_ELEMENTS = 100000 };
+enum { KEEP_OUTPUT = 64 << 10 };          // of a buffer between calls
+enum { RENICE_AFTER_TICKS = 3, NICE = 10 }; // a call that lasts this long yields to short ones
+enum { MAX_FRAMES = 32 };
+
+int64_t ledge_now(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+ledge_instance *ledge_instance_alloc(const ledge_template *t, uint64_t host) {
+  ledge_instance *in = calloc(1, sizeof *in);
+  if (!in) return NULL;
+  in->template = t;
+  in->host = host;
+  in->output.max = t->output_limit;
+  in->log.max = t->log_limit;
+  in->kernel.max = t->kernel_limit;
+  return in;
+}
+
+static void forget_outcome(ledge_instance *in) {
+  free(in->message);
+  free(in->frames);
+  in->message = in->frames = NULL;
+  in->message_len = in->frames_len = 0;
+  in->outcome = LEDGE_OK;
+  in->exit_status = 0;
+  in->trap_code = -1;
+  in->reply = NULL;
+  in->reply_len = 0;
+}
+
+void ledge_instance_free(ledge_instance *in) {
+  ledge_drop(in);
+  forget_outcome(in);
+  ledge_kernel_free(&in->kernel);
+  free(in->output.data);
+  free(in->log.data);
+  free(in);
+}
+
+// Brings the node's books up to date with what the instance has. Returns false
+// where it grew and the node has no more to give.
+static bool recharge(ledge_instance *in) {
+  ledge_node *node = in->template->node;
+  int64_t size = in->store ? ledge_memory_size(in) + (int64_t)in->kernel.cap : 0;
+  int64_t grown = size - in->charged;
+  if (grown == 0) return true;
+  in->charged = size;
+  int64_t used = atomic_fetch_add_explicit(&node->used, grown, memory_order_relaxed) + grown;
+  return grown < 0 || node->budget == 0 || used <= node->budget;
+}
+
+void ledge_drop(ledge_instance *in) {
+  if (!in->store) return;
+  wasmtime_store_delete(in->store);
+  in->store = NULL;
+  in->context = NULL;
+  in->has_memory = false;
+  recharge(in);
+}
+
+int64_t ledge_memory_size(const ledge_instance *in) {
+  return in->has_memory ? (int64_t)wasmtime_memory_data_size(in->context, &in->memory) : 0;
+}
+
+const uint8_t *ledge_memory_data(const ledge_instance *in) {
+  return in->has_memory ? wasmtime_memory_data(in->context, &in->memory) : NULL;
+}
+
+// Runs at every epoch, on the thread that runs the guest: the only place where
+// a guest that does not return can be stopped.
+static wasmtime_error_t *on_epoch(wasmtime_context_t *context, void *data, uint64_t *delta,
+                                  wasmtime_update_deadline_kind_t *kind) {
+  ledge_instance *in = data;
+  *delta = 1;
+  *kind = WASMTIME_UPDATE_DEADLINE_CONTINUE;
+  if (ledge_now() >= in->deadline)
+    atomic_store_explicit(&in->stop, LEDGE_TIMEOUT, memory_order_relaxed);
+  else if (!recharge(in))
+    atomic_store_explicit(&in->stop, LEDGE_NO_MEMORY, memory_order_relaxed);
+  if (atomic_load_explicit(&in->stop, memory_order_relaxed) != 0) return wasmtime_error_new("stopped by the node");
+  if (++in->ticks == RENICE_AFTER_TICKS && in->template->node->renice) {
+    in->reniced = setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), NICE) == 0;
+  }
+  return NULL;
+}
+
+static void begin(ledge_instance *in, const uint8_t *input, size_t input_len, int64_t timeout_ns) {
+  forget_outcome(in);
+  in->input = input;
+  in->input_len = input_len;
+  in->output.len = in->output.refused = 0;
+  in->log.len = in->log.refused = 0;
+  in->ticks = 0;
+  in->init_ns = 0;
+  in->http_status = 0;
+  in->http_headers = 0;
+  atomic_store_explicit(&in->stop, 0, memory_order_relaxed);
+  in->started = ledge_now();
+  in->deadline = in->started + timeout_ns;
+}
+
+static void trim(ledge_buffer *b) {
+  if (b->cap <= KEEP_OUTPUT) return;
+  free(b->data);
+  b->data = NULL;
+  b->len = b->cap = 0;
+}
+
+static int end(ledge_instance *in) {
+  in->ended = ledge_now();
+  in->memory_bytes = ledge_memory_size(in);
+  in->input = NULL;
+  in->input_len = 0;
+  if (in->reniced) {
+    setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), 0);
+    in->reniced = false;
+  }
+  recharge(in);
+  return in->outcome;
+}
+
+// Appends "name" or "func[N]" and the place in the module, a line a frame.
+static void describe_frames(ledge_instance *in, const wasm_frame_vec_t *frames) {
+  ledge_buffer text = {.max = 16 << 10};
+  for (size_t i = 0; i < frames->size && i < MAX_FRAMES; i++) {
+    char place[64];
+    const wasm_name_t *name = wasmtime_frame_func_name(frames->data[i]);
+    int n;
+    if (name) ledge_append(&text, name->data, name->size);
+    else {
+      n = snprintf(place, sizeof place, "func[%u]", wasm_frame_func_index(frames->data[i]));
+      ledge_append(&text, place, (size_t)n);
+    }
+    n = snprintf(place, sizeof place, " (0x%zx)\n", wasm_frame_module_offset(frames->data[i]));
+    ledge_append(&text, place, (size_t)n);
+  }
+  in->frames = (char *)text.data;
+  in->frames_len = text.len;
+}
+
+static void set_message(ledge_instance *in, const char *text, size_t len) {
+  free(in->message);
+  in->message = malloc(len + 1);
+  if (in->message) memcpy(in->message, text, len);
+  in->message_len = in->message ? len : 0;
+}
+
+// Takes error and trap, of which at most one is set, and says what they mean.
+static int conclude(ledge_instance *in, wasmtime_error_t *error, wasm_trap_t *trap, int otherwise) {
+  uint32_t stop = atomic_load_explicit(&in->stop, memory_order_relaxed);
+  if (!error && !trap) return in->outcome = stop == LEDGE_TOO_LARGE ? LEDGE_TOO_LARGE : LEDGE_OK;
+  wasm_frame_vec_t frames = {0};
+  in->outcome = otherwise;
+  if (trap) {
+    wasmtime_trap_code_t code;
+    if (wasmtime_trap_code(trap, &code)) in->trap_code = code;
+    in->outcome = LEDGE_TRAP;
+    wasm_message_t text;
+    wasm_trap_message(trap, &text);
+    set_message(in, text.data, text.size);
+    wasm_byte_vec_delete(&text);
+    wasm_trap_trace(trap, &frames);
+  } else {
+    int status;
+    if (wasmtime_error_exit_status(error, &status)) {
+      in->exit_status = status;
+      in->outcome = status == 0 ? LEDGE_OK : LEDGE_EXIT;
+    }
+    wasmtime_error_wasm_trace(error, &frames);
+  }
+  // The frames borrow from the trap or error, so they go first.
+  if (in->outcome != LEDGE_OK && frames.size > 0) describe_frames(in, &frames);
+  if (frames.data) wasm_frame_vec_delete(&frames);
+  if (trap) wasm_trap_delete(trap);
+  if (error) {
+    free(in->message);
+    in->message = ledge_take_error(error, &in->message_len);
+  }
+  if (stop != 0) in->outcome = (int)stop; // whatever the guest made of being stopped
+  return in->outcome;
+}
+
+static int fail(ledge_instance *in, const char *text) {
+  set_message(in, text, strlen(text));
+  return in->outcome = LEDGE_ERROR;
+}
+
+static bool export_func(ledge_instance *in, const char *name, size_t len, wasmtime_func_t *func) {
+  wasmtime_extern_t item;
+  if (!wasmtime_instance_export_get(in->context, &in->instance, name, len, &item)) return false;
+  if (item.kind != WASMTIME_EXTERN_FUNC) return false;
+  *func = item.of.func;
+  return true;
+}
+
+static void find_memory(ledge_instance *in, const wasmtime_instance_t *instance) {
+  wasmtime_extern_t item;
+  if (in->has_memory || !wasmtime_instance_export_get(in->context, instance, "memory", 6, &item)) return;
+  if (item.kind != WASMTIME_EXTERN_MEMORY) return;
+  in->memory = item.of.memory;
+  in->has_memory = true;
+}
+
+enum { MAX_IMPORTS = 256 };
+
+// Instantiates the image, then the code with the image's memory, and puts the
+// globals back.
+static int restore(ledge_instance *in) {
+  const ledge_template *t = in->template;
+  wasm_trap_t *trap = NULL;
+  wasmtime_instance_t image;
+  wasmtime_error_t *error = wasmtime_instance_pre_instantiate(t->image_pre, in->context, &image, &trap);
+  if (error || trap) return conclude(in, error, trap, LEDGE_ERROR);
+  find_memory(in, &image);
+  if (t->nimports > MAX_IMPORTS) return fail(in, "the module has more than 256 imports");
+  wasmtime_extern_t imports[MAX_IMPORTS];
+  for (size_t i = 0; i < t->nimports; i++) {
+    const ledge_import *want = &t->imports[i];
+    if (want->memory) {
+      imports[i].kind = WASMTIME_EXTERN_MEMORY;
+      imports[i].of.memory = in->memory;
+    } else if (!wasmtime_linker_get(t->linker, in->context, want->module, want->module_len, want->name,
+                                    want->name_len, &imports[i])) {
+      return fail(in, "an import is missing");
+    }
+  }
+  error = wasmtime_instance_new(in->context, t->code, imports, t->nimports, &in->instance, &trap);
+  if (error || trap) return conclude(in, error, trap, LEDGE_ERROR);
+  for (size_t i = 0; i < t->nglobals; i++) {
+    wasmtime_extern_t item;
+    const ledge_global *g = &t->globals[i];
+    if (!wasmtime_instance_export_get(in->context, &in->instance, g->name, g->name_len, &item) ||
+        item.kind != WASMTIME_EXTERN_GLOBAL)
+      return fail(in, "a global of the snapshot is missing");
+    error = wasmtime_global_set(in->context, &item.of.global, &g->value);
+    if (error) return conclude(in, error, NULL, LEDGE_ERROR);
+  }
+  return LEDGE_OK;
+}
+
+static int call(ledge_instance *in, const wasmtime_func_t *func, wasmtime_val_raw_t *value) {
+  wasm_trap_t *trap = NULL;
+  wasmtime_context_set_epoch_deadline(in->context, 1);
+  wasmtime_error_t *error = wasmtime_func_call_unchecked(in->context, func, value, 1, &trap);
+  return conclude(in, error, trap, LEDGE_TRAP);
+}
+
+static int make(ledge_instance *in) {
+  const ledge_template *t = in->template;
+  in->created = in->started;
+  in->store = wasmtime_store_new(t->engine, in, NULL);
+  in->context = wasmtime_store_context(in->store);
+  wasmtime_store_limiter(in->store, t->memory_limit, STORE_TABLE_ELEMENTS, STORE_INSTANCES, STORE_TABLES,
+                         STORE_MEMORIES);
+  wasmtime_store_epoch_deadline_callback(in->store, on_epoch, in, NULL);
+  wasmtime_context_set_epoch_deadline(in->context, 1);
+  ledge_kernel_reset(&in->kernel);
+  if (t->wasi) {
+    wasmtime_error_t *error = ledge_set_wasi(in);
+    if (error) return conclude(in, error, NULL, LEDGE_ERROR);
+  }
+  if (t->pre) {
+    wasm_trap_t *trap = NULL;
+    wasmtime_error_t *error = wasmtime_instance_pre_instantiate(t->pre, in->context, &in->instance, &trap);
+    if (error || trap) return conclude(in, error, trap, LEDGE_ERROR);
+    find_memory(in, &in->instance);
+  } else if (restore(in) != LEDGE_OK) {
+    return in->outcome;
+  }
+  for (size_t i = 0; i < t->ninit; i++) {
+    wasmtime_func_t func;
+    wasmtime_val_raw_t none = {0};
+    if (!export_func(in, t->init[i], strlen(t->init[i]), &func)) return fail(in, "an initialiser is missing");
+    if (call(in, &func, &none) != LEDGE_OK) return in->outcome;
+  }
+  if (!export_func(in, t->entry, t->entry_len, &in->entry)) return fail(in, "the handler's export is missing");
+  if (!recharge(in)) return in->outcome = LEDGE_NO_MEMORY;
+  return LEDGE_OK;
+}
+
+// The reply of an Extism call, or what it says went wrong.
+static void collect_extism(ledge_instance *in, int32_t code) {
+  ledge_kernel *k = &in->kernel;
+  if (code != 0 || k->has_error) {
+    size_t len = 0;
+    for (size_t i = 0; i < k->nblocks; i++)
+      if (k->blocks[i].offset == k->error_offset && !k->blocks[i].free) len = k->blocks[i].len;
+    set_message(in, len ? (const char *)k->data + k->error_offset : "", len);
+    in->exit_status = code;
+    in->outcome = LEDGE_FAILED;
+    return;
+  }
+  if (!k->has_output || k->output_len == 0) return;
+  if (k->output_offset > k->top || k->output_len > k->top - k->output_offset) return; // freed since
+  if (k->output_len > in->output.max) {
+    in->outcome = LEDGE_TOO_LARGE;
+    return;
+  }
+  in->reply = k->data + k->output_offset;
+  in->reply_len = k->output_len;
+}
+
+static int enter(ledge_instance *in) {
+  const ledge_template *t = in->template;
+  wasmtime_val_raw_t value = {0};
+  if (call(in, &in->entry, &value) != LEDGE_OK) return in->outcome;
+  if (t->abi == LEDGE_ABI_EXTISM) {
+    collect_extism(in, t->entry_returns ? value.i32 : 0);
+  } else {
+    in->reply = in->output.data;
+    in->reply_len = in->output.len;
+  }
+  return in->outcome;
+}
+
+int ledge_instantiate(ledge_instance *in, const uint8_t *input, size_t input_len, int64_t timeout_ns) {
+  begin(in, input, input_len, timeout_ns);
+  make(in);
+  end(in);
+  in->init_ns = in->ended - in->started;
+  if (in->outcome != LEDGE_OK) ledge_drop(in);
+  return in->outcome;
+}
+
+int ledge_call(ledge_instance *in, const uint8_t *input, size_t input_len, int64_t timeout_ns) {
+  begin(in, input, input_len, timeout_ns);
+  trim(&in->output);
+  trim(&in->log);
+  ledge_kernel_reset(&in->kernel);
+  enter(in);
+  return end(in);
+}
+
+int ledge_call_fresh(ledge_instance *in, const uint8_t *input, size_t input_len, int64_t timeout_ns) {
+  begin(in, input, input_len, timeout_ns);
+  trim(&in->output);
+  trim(&in->log);
+  if (make(in) == LEDGE_OK) {
+    in->init_ns = ledge_now() - in->started;
+    enter(in);
+  }
+  end(in);
+  ledge_drop(in);
+  return in->outcome;
+}
+
+bool ledge_global_read(ledge_instance *in, const char *name, size_t len, wasmtime_val_t *value) {
+  wasmtime_extern_t item;
+  if (!wasmtime_instance_export_get(in->context, &in->instance, name, len, &item)) return false;
+  if (item.kind != WASMTIME_EXTERN_GLOBAL) return false;
+  wasmtime_global_get(in->context, &item.of.global, value);
+  return true;
+}
+
+bool ledge_table_hash(ledge_instance *in, const char *name, size_t len, uint64_t *hash) {
+  wasmtime_extern_t item;
+  if (!wasmtime_instance_export_get(in->context, &in->instance, name, len, &item)) return false;
+  if (item.kind != WASMTIME_EXTERN_TABLE) return false;
+  uint64_t size = wasmtime_table_size(in->context, &item.of.table);
+  uint64_t h = 14695981039346656037u ^ size; // FNV-1a, a word at a time
+  for (uint64_t i = 0; i < size; i++) {
+    wasmtime_val_t value;
+    if (!wasmtime_table_get(in->context, &item.of.table, i, &value) || value.kind != WASMTIME_FUNCREF) return false;
+    uint64_t word = value.of.funcref.store_id ? (uint64_t)(uintptr_t)value.of.funcref.__private : 0;
+    h = (h ^ word) * 1099511628211u;
+  }
+  *hash = h;
+  return true;
+}

@@ -1,0 +1,152 @@
+package capi
+
+// #include "ledge.h"
+import "C"
+
+import (
+	"errors"
+	"runtime/cgo"
+	"sync/atomic"
+	"time"
+	"unsafe"
+)
+
+// Outcome says how a call ended.
+type Outcome int
+
+const (
+	OK          Outcome = C.LEDGE_OK
+	Trapped     Outcome = C.LEDGE_TRAP      // the guest trapped
+	Exited      Outcome = C.LEDGE_EXIT      // a command left with a status other than 0
+	Failed      Outcome = C.LEDGE_FAILED    // the handler reported an error
+	TimedOut    Outcome = C.LEDGE_TIMEOUT   // the timeout passed
+	Cancelled   Outcome = C.LEDGE_CANCELLED // Cancel was called
+	OutOfBudget Outcome = C.LEDGE_NO_MEMORY // the Node's budget is used up
+	TooLarge    Outcome = C.LEDGE_TOO_LARGE // the reply passed its limit
+	Refused     Outcome = C.LEDGE_ERROR     // libwasmtime could not instantiate
+)
+
+// ErrNoMemory is returned when C memory cannot be had.
+var ErrNoMemory = errors.New("out of C memory")
+
+// Host answers the host calls that need the node. Its methods run on the
+// goroutine of the call, while the guest waits. The slices are borrowed. An
+// error ends the Invocation with its text as the trap's message.
+type Host interface {
+	VarGet(key []byte) (value []byte, err error) // nil: absent
+	VarSet(key, value []byte) error
+	VarDelete(key []byte) error
+	// HTTP takes the Extism request object and body.
+	HTTP(request, body []byte) (status int, headers, reply []byte, err error)
+}
+
+// Instance is a shell that holds a store with a function in it, or is empty.
+// It serves one call at a time; only Cancel may be called while it does.
+type Instance struct {
+	c      *C.ledge_instance
+	handle cgo.Handle
+	host   Host
+}
+
+// NewInstance returns an empty shell.
+func (t *Template) NewInstance(host Host) (*Instance, error) {
+	in := &Instance{host: host}
+	in.handle = cgo.NewHandle(in)
+	in.c = C.ledge_instance_alloc(t.c, C.uint64_t(in.handle))
+	if in.c == nil {
+		in.handle.Delete()
+		return nil, ErrNoMemory
+	}
+	return in, nil
+}
+
+// Close frees the shell and what it holds.
+func (in *Instance) Close() {
+	C.ledge_instance_free(in.c)
+	in.c = nil
+	in.handle.Delete()
+}
+
+// Instantiate puts the function into the shell and runs its initialisers. On
+// any Outcome but OK the shell is empty.
+func (in *Instance) Instantiate(timeout time.Duration) Outcome {
+	return Outcome(C.ledge_instantiate(in.c, nil, 0, C.int64_t(timeout)))
+}
+
+// Call calls the entry of a live Instance. The event is borrowed until it
+// returns. After any Outcome but OK and Failed the Instance must be dropped.
+func (in *Instance) Call(event []byte, timeout time.Duration) Outcome {
+	return Outcome(C.ledge_call(in.c, (*C.uint8_t)(unsafe.SliceData(event)), C.size_t(len(event)), C.int64_t(timeout)))
+}
+
+// CallFresh instantiates, calls and drops. The reply and the log stay readable.
+func (in *Instance) CallFresh(event []byte, timeout time.Duration) Outcome {
+	return Outcome(C.ledge_call_fresh(in.c, (*C.uint8_t)(unsafe.SliceData(event)), C.size_t(len(event)), C.int64_t(timeout)))
+}
+
+// Drop empties the shell and gives its memory back.
+func (in *Instance) Drop() { C.ledge_drop(in.c) }
+
+// Live reports whether the shell holds a function.
+func (in *Instance) Live() bool { return in.c.store != nil }
+
+// Cancel asks a running call to end with Cancelled at the next epoch. It is
+// the one method that may be called from another goroutine.
+func (in *Instance) Cancel() {
+	atomic.CompareAndSwapUint32((*uint32)(unsafe.Pointer(&in.c.stop)), 0, uint32(Cancelled))
+}
+
+// SetRequestID sets what a command finds in its environment; at most 36 bytes.
+func (in *Instance) SetRequestID(id []byte) {
+	room := unsafe.Slice((*byte)(unsafe.Pointer(&in.c.request_id)), len(in.c.request_id))
+	n := copy(room[:len(room)-1], id)
+	room[n] = 0
+}
+
+// Reply is the reply of the last call. It is C memory: copy it before the next
+// call.
+func (in *Instance) Reply() []byte {
+	return unsafe.Slice((*byte)(unsafe.Pointer(in.c.reply)), int(in.c.reply_len))
+}
+
+// Log is what the last call logged, and how many bytes more it wanted to. The
+// slice is C memory: copy it before the next call.
+func (in *Instance) Log() (text []byte, dropped int) {
+	b := &in.c.log
+	return unsafe.Slice((*byte)(unsafe.Pointer(b.data)), int(b.len)), int(b.refused)
+}
+
+// Message is the reason of the last Outcome but OK.
+func (in *Instance) Message() string { return C.GoStringN(in.c.message, C.int(in.c.message_len)) }
+
+// Frames is the guest's backtrace of the last trap, a line for each frame.
+func (in *Instance) Frames() string { return C.GoStringN(in.c.frames, C.int(in.c.frames_len)) }
+
+// ExitStatus is a command's status, or what an Extism handler returned.
+func (in *Instance) ExitStatus() int { return int(in.c.exit_status) }
+
+// TrapCode is libwasmtime's code of the last trap (wasmtime/trap.h), or -1.
+func (in *Instance) TrapCode() int { return int(in.c.trap_code) }
+
+// Times of the last call: when it started and ended on the monotonic clock, and
+// how long of that it took to get the function into the shell.
+func (in *Instance) Times() (started, ended, init time.Duration) {
+	return time.Duration(in.c.started), time.Duration(in.c.ended), time.Duration(in.c.init_ns)
+}
+
+// Deadline is when the running call must end, on the monotonic clock.
+func (in *Instance) Deadline() time.Duration { return time.Duration(in.c.deadline) }
+
+// MemoryBytes is the linear memory that the last call ended with.
+func (in *Instance) MemoryBytes() int64 { return int64(in.c.memory_bytes) }
+
+// Charged is what the Instance holds of its Node's budget.
+func (in *Instance) Charged() int64 { return int64(in.c.charged) }
+
+// Now is the host's monotonic clock, which Times counts on.
+func Now() time.Duration { return time.Duration(C.ledge_now()) }
+
+// Used is the linear memory that all Instances of the node hold, in bytes.
+func (n *Node) Used() int64 {
+	return atomic.LoadInt64((*int64)(unsafe.Pointer(&n.c.used)))
+}

@@ -1,0 +1,204 @@
+// What the Go half of this package and its C half share.
+#ifndef LEDGE_H
+#define LEDGE_H
+
+#include "abi.h"
+#include <stdatomic.h>
+
+// A growing byte buffer with a ceiling. At the ceiling it refuses (over is set)
+// and counts what it refused.
+typedef struct {
+  uint8_t *data;
+  size_t len, cap, max;
+  size_t refused;
+} ledge_buffer;
+
+// What the node's instances use together. In C memory, because the epoch
+// callback updates it without a crossing into Go.
+typedef struct {
+  _Atomic int64_t used; // bytes of linear memory charged
+  int64_t budget;       // bytes; 0 means no budget
+  bool renice;          // lower the priority of long invocations
+} ledge_node;
+
+typedef struct {
+  const char *module, *name;
+  size_t module_len, name_len;
+  bool memory; // this is the memory that the image provides
+} ledge_import;
+
+typedef struct {
+  const char *name;
+  size_t name_len;
+  wasmtime_val_t value;
+} ledge_global;
+
+enum { LEDGE_ABI_COMMAND, LEDGE_ABI_EXTISM };
+
+// Everything that is the same for all instances of one function version. Go
+// fills it once and never changes it while instances exist.
+typedef struct {
+  wasm_engine_t *engine;
+  const wasmtime_linker_t *linker;
+  ledge_node *node;
+  int abi;
+  bool wasi; // the module imports WASI: give the store a WASI context
+
+  // Either the whole module is instantiated from pre,
+  wasmtime_instance_pre_t *pre;
+  // or its memory from image_pre and its code with that memory as an import.
+  wasmtime_instance_pre_t *image_pre;
+  const wasmtime_module_t *code;
+  const ledge_import *imports;
+  size_t nimports;
+  const ledge_global *globals; // set after instantiation
+  size_t nglobals;
+  uint64_t clock; // guest's monotonic clock when the snapshot was taken, ns
+
+  const char *entry; // export to call
+  size_t entry_len;
+  bool entry_returns; // its type is () -> i32 and not () -> ()
+  const char **init;  // exports to call after instantiation, in order
+  size_t ninit;
+
+  const char **env_names, **env_values; // the last one is the request id's
+  size_t nenv;
+  const char *argv0;
+  const char *task_dir; // preopened read-only at /var/task; NULL: none
+
+  int64_t memory_limit; // bytes
+  size_t output_limit, log_limit, kernel_limit;
+} ledge_template;
+
+// Why a call ended.
+enum {
+  LEDGE_OK,
+  LEDGE_TRAP,
+  LEDGE_EXIT,       // exit status other than 0
+  LEDGE_FAILED,     // the handler reported an error
+  LEDGE_TIMEOUT,    // the deadline passed
+  LEDGE_CANCELLED,  // the caller went away
+  LEDGE_NO_MEMORY,  // the node's memory budget is used up
+  LEDGE_TOO_LARGE,  // the reply passed its limit
+  LEDGE_ERROR,      // the engine refused: linking, no free slot
+};
+
+// One block that the guest allocated in the kernel's memory.
+typedef struct {
+  uint64_t offset, len, cap;
+  bool free;
+} ledge_block;
+
+// The memory that an Extism plug-in and the host exchange bytes through.
+typedef struct {
+  uint8_t *data;
+  uint64_t cap, top, max; // top: first byte that no block owns
+  ledge_block *blocks;    // by offset
+  size_t nblocks, nfree, blocks_cap;
+  uint64_t output_offset, output_len, error_offset, input_offset;
+  bool has_output, has_error;
+} ledge_kernel;
+
+typedef struct {
+  const ledge_template *template;
+  wasmtime_store_t *store; // NULL: an empty shell
+  wasmtime_context_t *context;
+  wasmtime_instance_t instance;
+  wasmtime_func_t entry;
+  wasmtime_memory_t memory;
+  bool has_memory;
+
+  _Atomic uint32_t stop; // the outcome with which the running call must end; 0: run on
+  int64_t started, deadline, ended; // CLOCK_MONOTONIC, ns
+  int64_t created;                  // when the store was made
+  int64_t charged;                  // bytes of node->used
+  uint32_t ticks;                   // epochs that this call has seen
+  bool reniced;
+
+  const uint8_t *input; // borrowed from Go during a call
+  size_t input_len;
+  ledge_buffer output, log;
+  ledge_kernel kernel;
+  uint64_t host; // Go's handle for host calls
+  uint32_t http_status;
+  uint64_t http_headers; // kernel offset
+
+  // Outcome of the last call or instantiation.
+  int outcome;
+  const uint8_t *reply; // into output or kernel; good until the next call
+  size_t reply_len;
+  int exit_status, trap_code; // trap_code -1: none
+  char *message;              // malloc'ed, or NULL
+  size_t message_len;
+  char *frames; // malloc'ed lines, innermost first, or NULL
+  size_t frames_len;
+  int64_t init_ns;      // part of the call that went into instantiation
+  int64_t memory_bytes; // linear memory at the end of the call
+  char request_id[37];
+} ledge_instance;
+
+// config.c
+typedef struct {
+  uint32_t instances;   // stores at the same time
+  uint64_t max_memory;  // bytes of one linear memory
+  uint64_t reservation; // bytes of address space for each
+  uint64_t guard;
+  uint64_t keep_resident; // bytes of a memory that stay mapped between uses
+  uint32_t warm_slots;
+  uint64_t wasm_stack;
+} ledge_pool_config;
+void ledge_configure(wasm_config_t *, const ledge_pool_config *);
+wasmtime_linker_t *ledge_linker_new(wasm_engine_t *, char **message, size_t *message_len);
+char *ledge_take_error(wasmtime_error_t *, size_t *len); // deletes the error
+bool ledge_can_reserve(uint64_t bytes);
+bool ledge_can_renice(void);
+
+// instance.c
+ledge_instance *ledge_instance_alloc(const ledge_template *, uint64_t host);
+void ledge_instance_free(ledge_instance *);
+// Gives the shell a store with the function in it. Returns the outcome.
+int ledge_instantiate(ledge_instance *, const uint8_t *input, size_t input_len, int64_t timeout_ns);
+// Calls the entry of a live instance.
+int ledge_call(ledge_instance *, const uint8_t *input, size_t input_len, int64_t timeout_ns);
+// Both, and drops the store again: a fresh instance in one crossing.
+int ledge_call_fresh(ledge_instance *, const uint8_t *input, size_t input_len, int64_t timeout_ns);
+// Drops the store; buffers stay for the next one.
+void ledge_drop(ledge_instance *);
+int64_t ledge_memory_size(const ledge_instance *);
+const uint8_t *ledge_memory_data(const ledge_instance *);
+bool ledge_global_read(ledge_instance *, const char *name, size_t len, wasmtime_val_t *);
+// A hash over the content of a table of functions; false where the table holds
+// something else or does not exist.
+bool ledge_table_hash(ledge_instance *, const char *name, size_t len, uint64_t *hash);
+int64_t ledge_now(void); // CLOCK_MONOTONIC, ns
+uint64_t ledge_guest_clock(const ledge_instance *);
+
+// wasi.c
+wasmtime_error_t *ledge_set_wasi(ledge_instance *);
+bool ledge_define_wasi(wasmtime_linker_t *, wasmtime_error_t **);
+
+// kernel.c
+void ledge_kernel_reset(ledge_kernel *);
+void ledge_kernel_free(ledge_kernel *);
+// Returns the offset of a new zeroed block, 0 when the kernel is full.
+uint64_t ledge_kernel_alloc(ledge_kernel *, uint64_t len);
+bool ledge_define_extism(wasmtime_linker_t *, wasmtime_error_t **);
+
+// buffer.c
+void ledge_append(ledge_buffer *, const void *, size_t);
+
+// func.c
+typedef struct {
+  const char *name, *params, *results; // types as characters: 'i' i32, 'l' i64
+  wasmtime_func_unchecked_callback_t callback;
+} ledge_host_func;
+wasmtime_error_t *ledge_define(wasmtime_linker_t *, const char *module, const ledge_host_func *, size_t n);
+static inline ledge_instance *ledge_caller(wasmtime_caller_t *caller) {
+  return (ledge_instance *)wasmtime_context_get_data(wasmtime_caller_context(caller));
+}
+
+// Host calls that Go answers (host.go). request and extra are borrowed; the
+// reply is a kernel block's offset, 0 for none.
+enum { LEDGE_HOST_VAR_GET, LEDGE_HOST_VAR_SET, LEDGE_HOST_VAR_DELETE, LEDGE_HOST_HTTP };
+
+#endif

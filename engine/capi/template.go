@@ -1,0 +1,221 @@
+package capi
+
+// #include "ledge.h"
+// #include <stdlib.h>
+import "C"
+
+import (
+	"errors"
+	"fmt"
+	"runtime"
+	"strings"
+	"unsafe"
+
+	"github.com/bytecodealliance/wasmtime-go/v44"
+)
+
+// ABI says how an Instance takes events and gives replies.
+type ABI int
+
+const (
+	Command ABI = C.LEDGE_ABI_COMMAND // WASI command: standard input and output
+	Extism  ABI = C.LEDGE_ABI_EXTISM  // Extism PDK: the kernel's memory
+)
+
+// Import names one import of a module, in the order in which it declares them.
+type Import struct{ Module, Name string }
+
+// Kind is the type of a Global.
+type Kind uint8
+
+// The kinds of Global, with the numbers that libwasmtime gives them.
+const (
+	I32  Kind = C.WASMTIME_I32
+	I64  Kind = C.WASMTIME_I64
+	F32  Kind = C.WASMTIME_F32
+	F64  Kind = C.WASMTIME_F64
+	V128 Kind = C.WASMTIME_V128
+)
+
+// Global is the value of an exported global: its bits, little-endian.
+type Global struct {
+	Name string
+	Kind Kind
+	Bits [16]byte
+}
+
+// TemplateConfig is all that Instances of one function version have in common.
+type TemplateConfig struct {
+	ABI  ABI
+	Code *wasmtime.Module
+
+	// Image, where it is set, is a module that exports only a memory. Code then
+	// imports it as MemoryImport, and Globals are set before anything runs.
+	Image        *wasmtime.Module
+	Imports      []Import // of Code; needed only with Image
+	MemoryImport Import
+	Globals      []Global
+	Clock        uint64 // ns that the guest's monotonic clock starts from
+
+	Entry        string   // export to call
+	EntryReturns bool     // it is () -> i32 and not () -> ()
+	Init         []string // exports of type () -> () to call in each new Instance, in order
+
+	WASI      bool     // Code imports WASI
+	Env       []string // "NAME=value", for WASI and as an Extism plug-in's configuration
+	RequestID string   // name of the variable that holds a command's request id
+	Argv0     string
+	TaskDir   string // folder that the guest reads at /var/task; empty for none
+
+	MemoryLimit int64 // bytes of linear memory
+	OutputLimit int64 // bytes of reply
+	LogLimit    int64 // bytes of log for one call; more is dropped
+}
+
+// Template makes Instances. It is immutable and safe for concurrent use.
+type Template struct {
+	c       *C.ledge_template
+	cfg     TemplateConfig // keeps the modules alive
+	linker  *Linker
+	strings []unsafe.Pointer
+}
+
+// NewTemplate resolves what can be resolved before an Instance exists. It
+// fails where the module imports what the linker does not have.
+func NewTemplate(linker *Linker, node *Node, cfg TemplateConfig) (*Template, error) {
+	for _, s := range append([]string{cfg.Argv0, cfg.TaskDir}, cfg.Env...) {
+		if strings.IndexByte(s, 0) >= 0 {
+			return nil, fmt.Errorf("%q holds a zero byte", s)
+		}
+	}
+	t := &Template{cfg: cfg, linker: linker}
+	c := (*C.ledge_template)(t.alloc(C.sizeof_ledge_template))
+	t.c = c
+	c.engine = (*C.wasm_engine_t)(pointer(linker.engine))
+	c.linker = linker.c
+	c.node = node.c
+	c.abi = C.int(cfg.ABI)
+	c.wasi = C.bool(cfg.WASI)
+	c.clock = C.uint64_t(cfg.Clock)
+	c.entry, c.entry_len = t.text(cfg.Entry)
+	c.entry_returns = C.bool(cfg.EntryReturns)
+	c.argv0, _ = t.text(cfg.Argv0)
+	if cfg.TaskDir != "" {
+		c.task_dir, _ = t.text(cfg.TaskDir)
+	}
+	c.memory_limit = C.int64_t(cfg.MemoryLimit)
+	c.output_limit = C.size_t(cfg.OutputLimit)
+	c.log_limit = C.size_t(cfg.LogLimit)
+	c.kernel_limit = C.size_t(cfg.MemoryLimit)
+
+	c.ninit = C.size_t(len(cfg.Init))
+	c.init = (**C.char)(t.alloc(len(cfg.Init) * int(unsafe.Sizeof(c.init))))
+	for i, name := range cfg.Init {
+		unsafe.Slice(c.init, len(cfg.Init))[i], _ = t.text(name)
+	}
+	t.setEnv()
+	var err error
+	if cfg.Image == nil {
+		c.pre, err = t.resolve(cfg.Code)
+	} else {
+		err = t.setImage()
+	}
+	if err != nil {
+		t.Close()
+		return nil, err
+	}
+	return t, nil
+}
+
+func (t *Template) setEnv() {
+	n := len(t.cfg.Env) + 1
+	size := n * int(unsafe.Sizeof(t.c.env_names))
+	t.c.nenv = C.size_t(n)
+	t.c.env_names, t.c.env_values = (**C.char)(t.alloc(size)), (**C.char)(t.alloc(size))
+	names, values := unsafe.Slice(t.c.env_names, n), unsafe.Slice(t.c.env_values, n)
+	for i, entry := range t.cfg.Env {
+		name, value, _ := strings.Cut(entry, "=")
+		names[i], _ = t.text(name)
+		values[i], _ = t.text(value)
+	}
+	names[n-1], _ = t.text(t.cfg.RequestID)
+}
+
+func (t *Template) setImage() (err error) {
+	if t.c.image_pre, err = t.resolve(t.cfg.Image); err != nil {
+		return err
+	}
+	t.c.code = (*C.wasmtime_module_t)(pointer(t.cfg.Code))
+	t.c.nimports = C.size_t(len(t.cfg.Imports))
+	t.c.imports = (*C.ledge_import)(t.alloc(len(t.cfg.Imports) * C.sizeof_ledge_import))
+	for i, want := range t.cfg.Imports {
+		im := &unsafe.Slice(t.c.imports, len(t.cfg.Imports))[i]
+		im.module, im.module_len = t.text(want.Module)
+		im.name, im.name_len = t.text(want.Name)
+		im.memory = C.bool(want == t.cfg.MemoryImport)
+	}
+	t.c.nglobals = C.size_t(len(t.cfg.Globals))
+	t.c.globals = (*C.ledge_global)(t.alloc(len(t.cfg.Globals) * C.sizeof_ledge_global))
+	for i, global := range t.cfg.Globals {
+		g := &unsafe.Slice(t.c.globals, len(t.cfg.Globals))[i]
+		g.name, g.name_len = t.text(global.Name)
+		g.value.kind = C.wasmtime_valkind_t(global.Kind)
+		copy(unsafe.Slice((*byte)(unsafe.Pointer(&g.value.of)), 16), global.Bits[:])
+	}
+	return nil
+}
+
+func (t *Template) resolve(module *wasmtime.Module) (*C.wasmtime_instance_pre_t, error) {
+	var pre *C.wasmtime_instance_pre_t
+	err := C.wasmtime_linker_instantiate_pre(t.linker.c, (*C.wasmtime_module_t)(pointer(module)), &pre)
+	if err != nil {
+		return nil, takeError(err)
+	}
+	return pre, nil
+}
+
+func takeError(err *C.wasmtime_error_t) error {
+	var n C.size_t
+	text := C.ledge_take_error(err, &n)
+	defer C.free(unsafe.Pointer(text))
+	return errors.New(C.GoStringN(text, C.int(n)))
+}
+
+// alloc returns zeroed C memory that lives as long as the template.
+func (t *Template) alloc(size int) unsafe.Pointer {
+	if size == 0 {
+		return nil
+	}
+	p := C.calloc(1, C.size_t(size))
+	t.strings = append(t.strings, p)
+	return p
+}
+
+func (t *Template) text(s string) (*C.char, C.size_t) {
+	p := C.CString(s)
+	t.strings = append(t.strings, unsafe.Pointer(p))
+	return p, C.size_t(len(s))
+}
+
+// Close frees the template and the modules that it was given. No Instance of
+// it may exist any more.
+func (t *Template) Close() {
+	if t.c == nil {
+		return
+	}
+	if t.c.pre != nil {
+		C.wasmtime_instance_pre_delete(t.c.pre)
+	}
+	if t.c.image_pre != nil {
+		C.wasmtime_instance_pre_delete(t.c.image_pre)
+	}
+	for _, p := range t.strings {
+		C.free(p)
+	}
+	t.c, t.strings = nil, nil
+	runtime.KeepAlive(t.cfg)
+	t.cfg.Code.Close()
+	if t.cfg.Image != nil {
+		t.cfg.Image.Close()
+	}
+}

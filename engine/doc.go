@@ -1,0 +1,16 @@
+// Package engine turns bytes into running functions.
+//
+// A Runtime has two doors. Deploy takes a Function, compiles its module,
+// captures a Snapshot of its initialised memory and makes it live. Invoke runs
+// one Invocation of a live function in an Instance from the function's Pool.
+// Everything that holds for every Invocation is here once: limits, admission,
+// metering, logs, the mapping of traps, and the release of Instances.
+//
+// The package promises that a function cannot exceed its Limits or see
+// another's memory, that an Instance that trapped, timed out or exceeded its
+// memory never serves again, and that a failed Deploy changes nothing. It does
+// not keep functions across restarts: whoever deploys them does.
+//
+// It imports no sibling. What it needs of the node (logs, data) it declares as
+// small interfaces, LogSink and KV, and main hands them in.
+package engine

@@ -1,0 +1,199 @@
+package engine
+
+import (
+	"fmt"
+	"regexp"
+	"time"
+)
+
+// Latest is the version name of a function's unpublished code, as in AWS Lambda.
+const Latest = "$LATEST"
+
+// Names of the runtimes that this engine runs.
+const (
+	RuntimeWASI   = "wasi"   // a WASI preview 1 command: event on stdin, result on stdout
+	RuntimeExtism = "extism" // a reactor that follows the Extism PDK ABI
+)
+
+// ModuleFile is the name of the Wasm module inside a Function's CodeDir.
+const ModuleFile = "bootstrap.wasm"
+
+// Isolation says what an Invocation may find of the Invocations before it.
+type Isolation string
+
+const (
+	// IsolationReuse is AWS Lambda's semantics: a warm Instance serves many
+	// Invocations, one at a time. It is the default.
+	IsolationReuse Isolation = "reuse"
+	// IsolationFresh gives each Invocation an Instance restored from the Snapshot.
+	IsolationFresh Isolation = "fresh"
+)
+
+// Function is one deployable version of a function: what to run, how, and
+// within which Limits. It is a value; the engine keeps its own copy.
+type Function struct {
+	Name    string
+	Version string // Latest or a decimal number
+	Runtime string // RuntimeWASI or RuntimeExtism
+	Handler string // RuntimeExtism: the export to call; empty where the module has only one
+
+	// CodeDir is a folder that never changes while the function exists. It
+	// holds ModuleFile; where it holds more, guests read it at /var/task.
+	CodeDir string
+	// CodeHash identifies the content of CodeDir: lower-case hex SHA-256.
+	CodeHash string
+
+	Env       map[string]string
+	Limits    Limits // zero fields take DefaultLimits
+	Isolation Isolation
+	// AllowHosts lists the hosts that the function may call: "example.com",
+	// "example.com:8443" or "*.example.com". None means no outgoing calls.
+	AllowHosts []string
+	// NoSnapshot runs the module's initialisation for every new Instance
+	// instead of restoring a Snapshot of it.
+	NoSnapshot bool
+}
+
+// Limits bound what one function may use. The zero value of a field means the
+// field's default.
+type Limits struct {
+	Memory        int64         // bytes of linear memory for one Instance
+	Timeout       time.Duration // wall time of one Invocation
+	Concurrency   int           // Invocations at the same time; more are throttled
+	RequestBytes  int64         // payload of one Invocation
+	ResponseBytes int64         // result of one Invocation
+	LogBytes      int64         // log of one Invocation; the rest is dropped and said so
+}
+
+// DefaultLimits are AWS Lambda's where Lambda has the limit.
+func DefaultLimits() Limits {
+	return Limits{
+		Memory:        128 << 20,
+		Timeout:       3 * time.Second,
+		Concurrency:   64,
+		RequestBytes:  6 << 20,
+		ResponseBytes: 6 << 20,
+		LogBytes:      256 << 10,
+	}
+}
+
+// Bounds of what Validate accepts. MaxTimeout is AWS Lambda's.
+const (
+	MinMemory      = 1 << 20
+	MaxMemory      = 4 << 30
+	MinTimeout     = time.Millisecond
+	MaxTimeout     = 15 * time.Minute
+	MaxConcurrency = 1000
+	MaxPayload     = 64 << 20
+	MaxEnvBytes    = 4 << 10
+)
+
+// namePattern is AWS Lambda's for function names.
+var namePattern = regexp.MustCompile(`^[a-zA-Z0-9-_]{1,64}$`)
+
+// ValidName reports whether name may name a function.
+func ValidName(name string) bool { return namePattern.MatchString(name) }
+
+var (
+	versionPattern = regexp.MustCompile(`^(\$LATEST|[1-9][0-9]{0,9})$`)
+	envPattern     = regexp.MustCompile(`^[a-zA-Z][a-zA-Z0-9_]*$`)
+	hashPattern    = regexp.MustCompile(`^[0-9a-f]{64}$`)
+)
+
+// withDefaults returns f with every zero limit and mode replaced by its default.
+func (f Function) withDefaults() Function {
+	d := DefaultLimits()
+	l := &f.Limits
+	if l.Memory == 0 {
+		l.Memory = d.Memory
+	}
+	if l.Timeout == 0 {
+		l.Timeout = d.Timeout
+	}
+	if l.Concurrency == 0 {
+		l.Concurrency = d.Concurrency
+	}
+	if l.RequestBytes == 0 {
+		l.RequestBytes = d.RequestBytes
+	}
+	if l.ResponseBytes == 0 {
+		l.ResponseBytes = d.ResponseBytes
+	}
+	if l.LogBytes == 0 {
+		l.LogBytes = d.LogBytes
+	}
+	if f.Isolation == "" {
+		f.Isolation = IsolationReuse
+	}
+	if f.Version == "" {
+		f.Version = Latest
+	}
+	return f
+}
+
+// Validate returns a *DeployError that names the first field that is wrong and
+// what would be right, or nil. It looks only at the settings, not at the code.
+func (f Function) Validate() error {
+	f = f.withDefaults()
+	l := f.Limits
+	switch {
+	case !ValidName(f.Name):
+		return invalid("name", fmt.Sprintf("%q is not a function name", f.Name), "use 1 to 64 letters, digits, - and _")
+	case !versionPattern.MatchString(f.Version):
+		return invalid("version", fmt.Sprintf("%q is not a version", f.Version), "use $LATEST or a number")
+	case f.Runtime != RuntimeWASI && f.Runtime != RuntimeExtism:
+		return invalid("runtime", fmt.Sprintf("%q is not a runtime of this node", f.Runtime), "use wasi or extism")
+	case f.Isolation != IsolationReuse && f.Isolation != IsolationFresh:
+		return invalid("isolation", fmt.Sprintf("%q is not an isolation mode", f.Isolation), "use reuse or fresh")
+	case !hashPattern.MatchString(f.CodeHash):
+		return invalid("code hash", fmt.Sprintf("%q is not a SHA-256 in lower-case hex", f.CodeHash), "let the store compute it")
+	case l.Memory < MinMemory || l.Memory > MaxMemory:
+		return invalid("memory", fmt.Sprintf("%d bytes is out of range", l.Memory), "use 1 MB to 4096 MB")
+	case l.Timeout < MinTimeout || l.Timeout > MaxTimeout:
+		return invalid("timeout", fmt.Sprintf("%s is out of range", l.Timeout), "use 1ms to 15m")
+	case l.Concurrency < 1 || l.Concurrency > MaxConcurrency:
+		return invalid("concurrency", fmt.Sprintf("%d is out of range", l.Concurrency), "use 1 to 1000")
+	case l.RequestBytes < 1 || l.RequestBytes > MaxPayload:
+		return invalid("request limit", fmt.Sprintf("%d bytes is out of range", l.RequestBytes), "use 1 byte to 64 MB")
+	case l.ResponseBytes < 1 || l.ResponseBytes > MaxPayload:
+		return invalid("response limit", fmt.Sprintf("%d bytes is out of range", l.ResponseBytes), "use 1 byte to 64 MB")
+	case l.LogBytes < 0 || l.LogBytes > MaxPayload:
+		return invalid("log limit", fmt.Sprintf("%d bytes is out of range", l.LogBytes), "use 0 to 64 MB")
+	}
+	size := 0
+	for name, value := range f.Env {
+		if !envPattern.MatchString(name) {
+			return invalid("environment", fmt.Sprintf("%q is not a variable name", name), "start with a letter, then letters, digits and _")
+		}
+		if reservedEnv[name] {
+			return invalid("environment", name+" is reserved", "choose another name; the node sets this one")
+		}
+		for i := 0; i < len(value); i++ {
+			if value[i] == 0 {
+				return invalid("environment", name+" holds a zero byte", "encode the value, for example in base64")
+			}
+		}
+		size += len(name) + len(value)
+	}
+	if size > MaxEnvBytes {
+		return invalid("environment", fmt.Sprintf("%d bytes are more than 4096", size), "keep large settings in a file of the code")
+	}
+	for _, host := range f.AllowHosts {
+		if !validHostPattern(host) {
+			return invalid("allowed host", fmt.Sprintf("%q is not a host", host), "use example.com, example.com:8443 or *.example.com")
+		}
+	}
+	return nil
+}
+
+// reservedEnv are the variables that the node sets itself, as AWS Lambda does.
+var reservedEnv = map[string]bool{
+	"_HANDLER": true, "AWS_REGION": true, "AWS_DEFAULT_REGION": true, "AWS_EXECUTION_ENV": true,
+	"AWS_LAMBDA_FUNCTION_NAME": true, "AWS_LAMBDA_FUNCTION_VERSION": true,
+	"AWS_LAMBDA_FUNCTION_MEMORY_SIZE": true, "AWS_LAMBDA_LOG_GROUP_NAME": true,
+	"AWS_LAMBDA_LOG_STREAM_NAME": true, "LAMBDA_TASK_ROOT": true, "LEDGE_REQUEST_ID": true,
+}
+
+var hostPattern = regexp.MustCompile(`^(\*\.)?([a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?\.)*[a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?(:[0-9]{1,5})?$`)
+
+func validHostPattern(host string) bool { return len(host) <= 259 && hostPattern.MatchString(host) }
