@@ -2,7 +2,9 @@ package engine
 
 import (
 	"fmt"
+	"maps"
 	"regexp"
+	"slices"
 	"time"
 )
 
@@ -128,6 +130,13 @@ func (f Function) withDefaults() Function {
 	if f.Version == "" {
 		f.Version = Latest
 	}
+	return f
+}
+
+// clone returns a copy that shares nothing with f.
+func (f Function) clone() Function {
+	f.Env = maps.Clone(f.Env)
+	f.AllowHosts = slices.Clone(f.AllowHosts)
 	return f
 }
 

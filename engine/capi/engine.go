@@ -85,3 +85,19 @@ func NewNode(budget int64, renice bool) *Node {
 	c.renice = C.bool(renice)
 	return &Node{c: c}
 }
+
+// Missing returns those of imports that the linker does not have.
+func (l *Linker) Missing(imports []Import) (missing []Import) {
+	store := C.wasmtime_store_new((*C.wasm_engine_t)(pointer(l.engine)), nil, nil)
+	defer C.wasmtime_store_delete(store)
+	context := C.wasmtime_store_context(store)
+	for _, want := range imports {
+		var item C.wasmtime_extern_t
+		module, moduleLen := cbytes(want.Module)
+		name, nameLen := cbytes(want.Name)
+		if !bool(C.wasmtime_linker_get(l.c, context, module, moduleLen, name, nameLen, &item)) {
+			missing = append(missing, want)
+		}
+	}
+	return missing
+}

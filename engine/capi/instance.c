@@ -252,10 +252,13 @@ static int restore(ledge_instance *in) {
   return LEDGE_OK;
 }
 
-static int call(ledge_instance *in, const wasmtime_func_t *func, wasmtime_val_raw_t *value) {
+// An initialiser takes at most two parameters, which are 0 (Haskell's hs_init).
+enum { CALL_VALUES = 2 };
+
+static int call(ledge_instance *in, const wasmtime_func_t *func, wasmtime_val_raw_t values[CALL_VALUES]) {
   wasm_trap_t *trap = NULL;
   wasmtime_context_set_epoch_deadline(in->context, 1);
-  wasmtime_error_t *error = wasmtime_func_call_unchecked(in->context, func, value, 1, &trap);
+  wasmtime_error_t *error = wasmtime_func_call_unchecked(in->context, func, values, CALL_VALUES, &trap);
   return conclude(in, error, trap, LEDGE_TRAP);
 }
 
@@ -283,9 +286,9 @@ static int make(ledge_instance *in) {
   }
   for (size_t i = 0; i < t->ninit; i++) {
     wasmtime_func_t func;
-    wasmtime_val_raw_t none = {0};
+    wasmtime_val_raw_t none[CALL_VALUES] = {0};
     if (!export_func(in, t->init[i], strlen(t->init[i]), &func)) return fail(in, "an initialiser is missing");
-    if (call(in, &func, &none) != LEDGE_OK) return in->outcome;
+    if (call(in, &func, none) != LEDGE_OK) return in->outcome;
   }
   if (!export_func(in, t->entry, t->entry_len, &in->entry)) return fail(in, "the handler's export is missing");
   if (!recharge(in)) return in->outcome = LEDGE_NO_MEMORY;
@@ -316,10 +319,10 @@ static void collect_extism(ledge_instance *in, int32_t code) {
 
 static int enter(ledge_instance *in) {
   const ledge_template *t = in->template;
-  wasmtime_val_raw_t value = {0};
-  if (call(in, &in->entry, &value) != LEDGE_OK) return in->outcome;
+  wasmtime_val_raw_t values[CALL_VALUES] = {0};
+  if (call(in, &in->entry, values) != LEDGE_OK) return in->outcome;
   if (t->abi == LEDGE_ABI_EXTISM) {
-    collect_extism(in, t->entry_returns ? value.i32 : 0);
+    collect_extism(in, t->entry_returns ? values[0].i32 : 0);
   } else {
     in->reply = in->output.data;
     in->reply_len = in->output.len;
@@ -334,6 +337,15 @@ int ledge_instantiate(ledge_instance *in, const uint8_t *input, size_t input_len
   in->init_ns = in->ended - in->started;
   if (in->outcome != LEDGE_OK) ledge_drop(in);
   return in->outcome;
+}
+
+int ledge_run(ledge_instance *in, const char *name, size_t len, int64_t timeout_ns) {
+  wasmtime_func_t func;
+  wasmtime_val_raw_t none[CALL_VALUES] = {0};
+  begin(in, NULL, 0, timeout_ns);
+  if (export_func(in, name, len, &func)) call(in, &func, none);
+  else fail(in, "an initialiser is missing");
+  return end(in);
 }
 
 int ledge_call(ledge_instance *in, const uint8_t *input, size_t input_len, int64_t timeout_ns) {

@@ -73,6 +73,12 @@ func (in *Instance) Instantiate(timeout time.Duration) Outcome {
 	return Outcome(C.ledge_instantiate(in.c, nil, 0, C.int64_t(timeout)))
 }
 
+// Run calls another export, of type () -> (), of a live Instance.
+func (in *Instance) Run(name string, timeout time.Duration) Outcome {
+	text, n := cbytes(name)
+	return Outcome(C.ledge_run(in.c, text, n, C.int64_t(timeout)))
+}
+
 // Call calls the entry of a live Instance. The event is borrowed until it
 // returns. After any Outcome but OK and Failed the Instance must be dropped.
 func (in *Instance) Call(event []byte, timeout time.Duration) Outcome {

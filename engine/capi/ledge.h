@@ -160,6 +160,8 @@ void ledge_instance_free(ledge_instance *);
 int ledge_instantiate(ledge_instance *, const uint8_t *input, size_t input_len, int64_t timeout_ns);
 // Calls the entry of a live instance.
 int ledge_call(ledge_instance *, const uint8_t *input, size_t input_len, int64_t timeout_ns);
+// Calls another export of type () -> () of a live instance.
+int ledge_run(ledge_instance *, const char *name, size_t len, int64_t timeout_ns);
 // Both, and drops the store again: a fresh instance in one crossing.
 int ledge_call_fresh(ledge_instance *, const uint8_t *input, size_t input_len, int64_t timeout_ns);
 // Drops the store; buffers stay for the next one.

@@ -7,7 +7,6 @@ import "C"
 import (
 	"errors"
 	"fmt"
-	"runtime"
 	"strings"
 	"unsafe"
 
@@ -75,7 +74,7 @@ type TemplateConfig struct {
 // Template makes Instances. It is immutable and safe for concurrent use.
 type Template struct {
 	c       *C.ledge_template
-	cfg     TemplateConfig // keeps the modules alive
+	cfg     TemplateConfig // keeps the modules from being collected
 	linker  *Linker
 	strings []unsafe.Pointer
 }
@@ -197,8 +196,8 @@ func (t *Template) text(s string) (*C.char, C.size_t) {
 	return p, C.size_t(len(s))
 }
 
-// Close frees the template and the modules that it was given. No Instance of
-// it may exist any more.
+// Close frees the template, not the modules that it was given, which must live
+// until then. No Instance of it may exist any more.
 func (t *Template) Close() {
 	if t.c == nil {
 		return
@@ -213,9 +212,4 @@ func (t *Template) Close() {
 		C.free(p)
 	}
 	t.c, t.strings = nil, nil
-	runtime.KeepAlive(t.cfg)
-	t.cfg.Code.Close()
-	if t.cfg.Image != nil {
-		t.cfg.Image.Close()
-	}
 }

@@ -1,0 +1,120 @@
+package engine
+
+import (
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"ledge/engine/capi"
+)
+
+// Admission: how many Instances the node holds, how much memory they have
+// together, and which idle ones go when there is too little of either.
+
+// admit takes a place for an Instance that starts with so many bytes. Idle
+// Instances make room, the one that was used longest ago first. The caller
+// gives the place back with leave.
+func (r *Runtime) admit(bytes int64) error {
+	for {
+		n := r.instances.Load()
+		full := n >= int64(r.machine.layout.instances)
+		if !full && (r.budget == 0 || r.node.Used()+bytes <= r.budget) {
+			if r.instances.CompareAndSwap(n, n+1) {
+				return nil
+			}
+			continue
+		}
+		if r.evict() {
+			continue
+		}
+		if full {
+			return fmt.Errorf("%w: all %d instances are busy", ErrOverloaded, r.machine.layout.instances)
+		}
+		return fmt.Errorf("%w: %d of %d MB are in use", ErrOverloaded, r.node.Used()>>20, r.budget>>20)
+	}
+}
+
+// leave gives a place back.
+func (r *Runtime) leave() { r.instances.Add(-1) }
+
+// evict discards the idle Instance that was used longest ago. It returns false
+// where there is none.
+func (r *Runtime) evict() bool {
+	for {
+		var victim *version
+		var oldest time.Duration
+		r.table.each(func(v *version) {
+			if since, ok := v.oldest(); ok && (victim == nil || since < oldest) {
+				victim, oldest = v, since
+			}
+		})
+		if victim == nil {
+			return false
+		}
+		if victim.dropOldest(oldest) {
+			return true
+		}
+		// Somebody took it meanwhile; look again.
+	}
+}
+
+// reaper drops Instances that have been idle for too long. It has a timer only
+// while something is idle: a node without work does not wake up.
+type reaper struct {
+	runtime *Runtime
+	after   time.Duration
+	armed   atomic.Bool
+
+	mu     sync.Mutex
+	closed bool
+	timer  *time.Timer
+}
+
+// expect states that something became idle.
+func (p *reaper) expect() {
+	if !p.armed.Load() && p.armed.CompareAndSwap(false, true) {
+		p.arm(p.after)
+	}
+}
+
+func (p *reaper) arm(wait time.Duration) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.closed {
+		p.timer = time.AfterFunc(wait, p.reap)
+	}
+}
+
+func (p *reaper) reap() {
+	limit := capi.Now() - p.after
+	left := false
+	p.runtime.table.each(func(v *version) {
+		for v.dropOldest(limit) {
+		}
+		if _, ok := v.oldest(); ok {
+			left = true
+		}
+	})
+	if left {
+		// Not exact: an Instance may stay for half as long again.
+		p.arm(p.after / 2)
+		return
+	}
+	p.armed.Store(false)
+	// What became idle since the look above found the reaper armed.
+	p.runtime.table.each(func(v *version) {
+		if _, ok := v.oldest(); ok {
+			p.expect()
+		}
+	})
+}
+
+func (p *reaper) close() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.closed = true
+	if p.timer != nil {
+		p.timer.Stop()
+	}
+}

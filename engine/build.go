@@ -1,0 +1,162 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"ledge/engine/capi"
+	"ledge/engine/wasi"
+	"ledge/engine/wasmbin"
+
+	"github.com/bytecodealliance/wasmtime-go/v44"
+)
+
+// Deployment says what a Deploy did.
+type Deployment struct {
+	Compiled    bool          // false: the artifact was there already
+	CompileTime time.Duration // of the code and the Snapshot
+	InitTime    time.Duration // of the module's initialisation, paid once
+	Snapshot    bool          // Instances are restored instead of initialised
+	ImageBytes  int64         // bytes of the Snapshot that are not zero
+	Notes       []string      // what the operator should know
+}
+
+// program is a function version that is ready to run.
+type program struct {
+	template  *capi.Template
+	command   bool  // every Invocation is a new Instance
+	restored  bool  // Instances come from a Snapshot
+	minimum   int64 // bytes that a new Instance takes
+	modules   []*wasmtime.Module
+	artifacts []string // their names
+}
+
+// close frees the program. No Instance of it may exist any more.
+func (p *program) close() {
+	if p.template != nil {
+		p.template.Close()
+	}
+	for _, m := range p.modules {
+		m.Close()
+	}
+}
+
+// build turns the code of f into a program, from artifacts where they exist.
+func (r *Runtime) build(ctx context.Context, f *Function) (*program, Deployment, error) {
+	var d Deployment
+	plan, err := r.inspect(f)
+	if err != nil {
+		return nil, d, err
+	}
+	if plan.note != "" {
+		d.Notes = append(d.Notes, plan.note)
+	}
+	p := &program{command: plan.abi == capi.Command, minimum: plan.minimum}
+	cfg := r.templateConfig(f, plan)
+	if plan.parts != nil {
+		err = r.addSnapshot(ctx, f, plan, p, &cfg, &d)
+	}
+	if err == nil && cfg.Code == nil {
+		cfg.Init = plan.init
+		cfg.Code, err = r.compile(ctx, p, r.artifacts.name("module", plan.wasm), plan.wasm, &d)
+	}
+	if err == nil {
+		p.template, err = r.newTemplate(cfg)
+	}
+	if err != nil {
+		p.close()
+		return nil, d, err
+	}
+	return p, d, nil
+}
+
+func (r *Runtime) newTemplate(cfg capi.TemplateConfig) (*capi.Template, error) {
+	template, err := capi.NewTemplate(r.machine.linker, r.node, cfg)
+	if err != nil {
+		return nil, &DeployError{Op: "link", Why: firstLine(err.Error()), Hint: "build the module for WASI preview 1 or with an Extism PDK", Err: err}
+	}
+	return template, nil
+}
+
+// compile gives p the module of that name.
+func (r *Runtime) compile(ctx context.Context, p *program, name string, wasm []byte, d *Deployment) (*wasmtime.Module, error) {
+	started := time.Now()
+	module, compiled, err := r.artifacts.compile(ctx, name, wasm)
+	if compiled {
+		d.Compiled = true
+		d.CompileTime += time.Since(started)
+	}
+	if err != nil {
+		return nil, err
+	}
+	p.modules = append(p.modules, module)
+	p.artifacts = append(p.artifacts, name)
+	return module, nil
+}
+
+func (r *Runtime) templateConfig(f *Function, p *plan) capi.TemplateConfig {
+	return capi.TemplateConfig{
+		ABI:          p.abi,
+		Entry:        p.handler.Name,
+		EntryReturns: p.handler.Returns,
+		WASI:         p.wasi,
+		Env:          wasi.Environment(f.Name, f.Version, f.Handler, f.Limits.Memory, f.Env),
+		RequestID:    wasi.RequestIDVariable,
+		Argv0:        f.Name,
+		TaskDir:      p.taskDir,
+		MemoryLimit:  f.Limits.Memory,
+		OutputLimit:  f.Limits.ResponseBytes,
+		LogLimit:     f.Limits.LogBytes,
+	}
+}
+
+// addSnapshot makes cfg restore Instances. It leaves cfg.Code unset where the
+// module's initialisation does something that a Snapshot does not hold.
+func (r *Runtime) addSnapshot(ctx context.Context, f *Function, plan *plan, p *program, cfg *capi.TemplateConfig, d *Deployment) error {
+	code, err := r.compile(ctx, p, r.artifacts.name("code", plan.parts.Code), plan.parts.Code, d)
+	if err != nil {
+		return err
+	}
+	split := *cfg
+	split.Code = code
+	split.MemoryImport = capi.Import{Module: wasmbin.ImportModule, Name: wasmbin.ImportMemory}
+	split.Imports = append(imports(plan.module), split.MemoryImport)
+
+	// Everything that the initialisation can see names the image.
+	name := r.artifacts.name("image", plan.wasm, []byte(strings.Join(cfg.Env, "\x00")), []byte(cfg.Argv0),
+		[]byte(f.CodeHash), fmt.Append(nil, f.Limits.Memory, plan.init))
+	image, state, err := r.openImage(name)
+	if err != nil {
+		return err
+	}
+	if image == nil {
+		s, err := r.capture(ctx, f, plan, split, d)
+		if s == nil || err != nil {
+			return err
+		}
+		if image, state, err = r.storeImage(ctx, name, s, d); err != nil {
+			return err
+		}
+	}
+	p.modules = append(p.modules, image)
+	p.artifacts = append(p.artifacts, name)
+	p.restored, p.minimum = true, state.memory
+	d.Snapshot = true
+
+	split.Image = image
+	split.Clock = state.clock
+	for _, g := range state.globals {
+		split.Globals = append(split.Globals, capi.Global{Name: g.Name, Kind: globalKinds[g.Kind], Bits: g.Bits})
+	}
+	if e, ok := plan.module.Export(afterRestore); ok && e.Kind == wasmbin.KindFunc && e.Type == "()->()" {
+		split.Init = []string{afterRestore}
+	}
+	*cfg = split
+	return nil
+}
+
+var globalKinds = map[wasmbin.ValType]capi.Kind{
+	wasmbin.I32: capi.I32, wasmbin.I64: capi.I64, wasmbin.F32: capi.F32, wasmbin.F64: capi.F64, wasmbin.V128: capi.V128,
+}

@@ -1,0 +1,105 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"ledge/engine/capi"
+)
+
+// instance is one running copy of a program, or an empty shell for one. It
+// serves one Invocation at a time.
+type instance struct {
+	shell    *capi.Instance
+	lastUsed time.Duration // on the monotonic clock; the Pool's
+
+	// What the ticker must know of the running Invocation. mu guards ctx: the
+	// ticker asks it while it is held, so that end returns only after that.
+	mu    sync.Mutex
+	ctx   context.Context // nil: idle
+	turn  uint64          // counts Invocations
+	seen  uint64          // the ticker's: the turn that it saw last
+	index int             // the ticker's: place in its list
+}
+
+func newInstance(template *capi.Template, r *Runtime, f *Function) (*instance, error) {
+	in := &instance{}
+	var err error
+	if in.shell, err = template.NewInstance(&host{runtime: r, function: f, instance: in}); err != nil {
+		return nil, err
+	}
+	r.ticker.add(in)
+	return in, nil
+}
+
+// close frees the instance, which is not running.
+func (in *instance) close(t *ticker) {
+	t.remove(in)
+	in.shell.Close()
+}
+
+// failure turns the outcome of a call into the error of an Invocation. timeout
+// is what the call was given.
+func (in *instance) failure(ctx context.Context, outcome capi.Outcome, timeout time.Duration) error {
+	s := in.shell
+	switch outcome {
+	case capi.OK:
+		return nil
+	case capi.Exited:
+		return &ExitError{Status: s.ExitStatus()}
+	case capi.Failed:
+		message := s.Message()
+		if message == "" {
+			message = fmt.Sprintf("the handler returned %d", s.ExitStatus())
+		}
+		return &FunctionError{Type: "HandlerError", Message: message}
+	case capi.TimedOut:
+		return &TimeoutError{After: timeout}
+	case capi.Cancelled:
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		return context.Canceled
+	case capi.OutOfBudget:
+		return ErrOverloaded
+	case capi.TooLarge:
+		return &FunctionError{Type: "Function.ResponseSizeTooLarge", Message: "the reply exceeds the function's limit"}
+	case capi.Trapped:
+		return &TrapError{Code: trapCode(s.TrapCode()), Message: lastLine(s.Message()), Frames: lines(s.Frames())}
+	}
+	return errors.New("instantiate: " + lastLine(s.Message()))
+}
+
+// trapCodes are the codes of wasmtime/trap.h that a core module can meet.
+var trapCodes = [...]string{
+	0: "stack overflow", 1: "memory out of bounds", 2: "unaligned atomic", 3: "table out of bounds",
+	4: "indirect call to null", 5: "bad signature", 6: "integer overflow", 7: "integer division by zero",
+	8: "bad conversion to integer", 9: "unreachable", 10: "interrupt", 11: "out of fuel",
+}
+
+func trapCode(code int) string {
+	if code >= 0 && code < len(trapCodes) {
+		return trapCodes[code]
+	}
+	return "host call"
+}
+
+// lastLine returns the cause out of libwasmtime's messages, which put it last.
+func lastLine(s string) string {
+	s = strings.TrimSpace(s)
+	if i := strings.LastIndexByte(s, '\n'); i >= 0 {
+		s = s[i+1:]
+	}
+	return strings.TrimPrefix(strings.TrimSpace(s), "wasm trap: ")
+}
+
+func lines(s string) []string {
+	if s = strings.TrimSpace(s); s == "" {
+		return nil
+	}
+	return strings.Split(s, "\n")
+}

@@ -1,0 +1,198 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"ledge/engine/capi"
+)
+
+// Invoke runs one Invocation. It is the only way to run a function. The result
+// is in res, also where the function failed: its log and Report are valid then.
+//
+// Errors: ErrNotFound, ErrThrottled, ErrOverloaded, ErrTooLarge and ErrClosed
+// say that nothing ran. ErrTimeout, *TrapError, *ExitError and *FunctionError
+// are failures of the function; see AsFunctionError. The context's own error
+// is returned when the caller went away, which is noticed within some
+// milliseconds. No deadline of ctx extends the function's Timeout.
+func (r *Runtime) Invoke(ctx context.Context, inv *Invocation, res *Result) error {
+	res.Payload, res.Log = res.Payload[:0], res.Log[:0]
+	res.Report = Report{}
+	v, err := r.enter(inv)
+	if err != nil {
+		return err
+	}
+	defer v.leave()
+	f := &v.function
+	res.Version = f.Version
+	if int64(len(inv.Payload)) > f.Limits.RequestBytes {
+		return fmt.Errorf("%s: %d bytes: %w", f.Name, len(inv.Payload), ErrTooLarge)
+	}
+	if inv.RequestID == (RequestID{}) {
+		inv.RequestID = NewRequestID()
+	}
+	p, err := v.load(ctx)
+	if err != nil {
+		return err
+	}
+	if v.fresh(p) {
+		err = r.invokeFresh(ctx, v, p, inv, res)
+	} else {
+		err = r.invokeWarm(ctx, v, p, inv, res)
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", f.Name, err)
+	}
+	return nil
+}
+
+// enter finds the version and counts the Invocation in.
+func (r *Runtime) enter(inv *Invocation) (*version, error) {
+	for {
+		if r.closed.Load() {
+			return nil, ErrClosed
+		}
+		v, err := r.table.find(inv.Function, inv.Qualifier)
+		if err != nil {
+			return nil, err
+		}
+		gone, err := v.enter()
+		if err != nil {
+			return nil, err
+		}
+		if !gone {
+			return v, nil
+		}
+	}
+}
+
+// invokeFresh runs the Invocation in an Instance that exists only for it.
+func (r *Runtime) invokeFresh(ctx context.Context, v *version, p *program, inv *Invocation, res *Result) error {
+	if err := r.admit(p.minimum); err != nil {
+		return err
+	}
+	defer r.leave()
+	in, err := v.shell(p)
+	if err != nil {
+		return err
+	}
+	defer v.putShell(in)
+	if p.command {
+		var text [36]byte
+		id, _ := inv.RequestID.AppendText(text[:0]) // it never fails
+		in.shell.SetRequestID(id)
+	}
+	r.ticker.begin(ctx, in)
+	defer r.ticker.end(in)
+	outcome := in.shell.CallFresh(inv.Payload, v.function.Limits.Timeout)
+	return r.finish(ctx, v, p, in, inv, res, outcome)
+}
+
+// invokeWarm runs the Invocation in an idle Instance, or in a new one that then
+// stays. One that failed in any way that could have left it broken is discarded.
+func (r *Runtime) invokeWarm(ctx context.Context, v *version, p *program, inv *Invocation, res *Result) error {
+	in := v.take()
+	if in == nil {
+		var err error
+		if in, err = r.start(ctx, v, p, inv, res); err != nil {
+			return err
+		}
+	}
+	keep := false
+	defer func() {
+		if !keep {
+			v.discard(in)
+		}
+	}()
+	r.ticker.begin(ctx, in)
+	outcome := in.shell.Call(inv.Payload, v.function.Limits.Timeout)
+	r.ticker.end(in)
+	err := r.finish(ctx, v, p, in, inv, res, outcome)
+	if keep = outcome == capi.OK || outcome == capi.Failed; keep {
+		_, ended, _ := in.shell.Times()
+		v.put(in, ended)
+	}
+	return err
+}
+
+// start makes a new live Instance. As on AWS Lambda, initialising it has a time
+// limit of its own.
+func (r *Runtime) start(ctx context.Context, v *version, p *program, inv *Invocation, res *Result) (*instance, error) {
+	if err := r.admit(p.minimum); err != nil {
+		return nil, err
+	}
+	in, err := newInstance(p.template, r, &v.function)
+	if err != nil {
+		r.leave()
+		return nil, err
+	}
+	r.ticker.begin(ctx, in)
+	outcome := in.shell.Instantiate(r.cfg.InitTimeout)
+	r.ticker.end(in)
+	started, ended, _ := in.shell.Times()
+	res.Report.Init, res.Report.Restored = ended-started, p.restored
+	if outcome != capi.OK {
+		defer v.discard(in)
+		return nil, r.finish(ctx, v, p, in, inv, res, outcome)
+	}
+	return in, nil
+}
+
+// finish copies what the call left in the shell into res, and logs.
+func (r *Runtime) finish(ctx context.Context, v *version, p *program, in *instance, inv *Invocation, res *Result, outcome capi.Outcome) error {
+	started, ended, init := in.shell.Times()
+	report := &res.Report
+	if init > 0 {
+		report.Init, report.Restored = init, p.restored
+		report.Duration = ended - started
+	} else {
+		report.Duration = report.Init + ended - started
+	}
+	report.Billed = (report.Duration + time.Millisecond - 1).Truncate(time.Millisecond)
+	report.Memory = in.shell.MemoryBytes()
+	res.Payload = append(res.Payload, in.shell.Reply()...)
+
+	err := in.failure(ctx, outcome, v.function.Limits.Timeout)
+	if trap, ok := err.(*TrapError); ok {
+		blameMemory(trap, report.Memory, v.function.Limits.Memory)
+	}
+	text, dropped := in.shell.Log()
+	if len(text) > 0 || err != nil {
+		res.Log = append(res.Log, text...)
+		r.log(v, inv, res, dropped, err)
+	}
+	return err
+}
+
+// blameMemory says so when a guest gave up because it could not have more
+// memory. A guest does not tell; one that stops itself at its limit did.
+func blameMemory(trap *TrapError, used, limit int64) {
+	if trap.Code == "unreachable" && used >= limit-limit/8 {
+		trap.Code = TrapOutOfMemory
+		trap.Message = fmt.Sprintf("out of memory: %d of %d MB are used", used>>20, limit>>20)
+	}
+}
+
+// log completes res.Log and hands it on.
+func (r *Runtime) log(v *version, inv *Invocation, res *Result, dropped int, err error) {
+	end := func() {
+		if n := len(res.Log); n > 0 && res.Log[n-1] != '\n' {
+			res.Log = append(res.Log, '\n')
+		}
+	}
+	if dropped > 0 {
+		end()
+		res.Log = fmt.Appendf(res.Log, "[%d more bytes were dropped: the limit is %d]\n", dropped, v.function.Limits.LogBytes)
+	}
+	if err != nil && !errors.Is(err, ErrOverloaded) {
+		end()
+		res.Log = append(res.Log, "ERROR "...)
+		res.Log = append(res.Log, err.Error()...)
+	}
+	end()
+	if r.cfg.Logs != nil && len(res.Log) > 0 {
+		r.cfg.Logs.AppendLog(v.function.Name, v.function.Version, inv.RequestID, time.Now(), res.Log)
+	}
+}

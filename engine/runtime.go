@@ -1,0 +1,269 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"ledge/engine/capi"
+	"ledge/engine/extism"
+)
+
+// Runtime runs functions. Deploy and Invoke are its doors; all methods are
+// safe for concurrent use.
+type Runtime struct {
+	cfg       Config
+	budget    int64
+	machine   *machine
+	node      *capi.Node
+	artifacts *artifacts
+	outbound  *extism.Outbound
+	ticker    *ticker
+	reaper    *reaper
+
+	table     table
+	instances atomic.Int64 // with a function in them
+	versions  sync.WaitGroup
+
+	changing sync.Mutex // held while the table changes; nothing else is taken before it
+	closed   atomic.Bool
+}
+
+// Open starts an engine. Close must be called in the end.
+func Open(cfg Config) (*Runtime, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, fmt.Errorf("engine settings: %w", err)
+	}
+	m, err := newMachine(cfg)
+	if err != nil {
+		return nil, err
+	}
+	r := &Runtime{cfg: cfg, machine: m, budget: cfg.MemoryBudget, outbound: extism.NewOutbound()}
+	if r.artifacts, err = newArtifacts(cfg.ArtifactDir, cfg.DeviceKey, m); err != nil {
+		m.close()
+		return nil, err
+	}
+	if r.budget == 0 {
+		r.budget = machineMemory() / 2
+	}
+	r.node = capi.NewNode(r.budget, capi.CanRenice())
+	r.ticker = newTicker(m.engine)
+	r.reaper = &reaper{runtime: r, after: cfg.IdleTimeout}
+	return r, nil
+}
+
+// Close waits for the Invocations under way and frees everything. Invoke and
+// Deploy return ErrClosed from now on.
+func (r *Runtime) Close() error {
+	r.changing.Lock()
+	if r.closed.Swap(true) {
+		r.changing.Unlock()
+		return nil
+	}
+	var live []*version
+	r.table.each(func(v *version) { live = append(live, v) })
+	r.table.names.Clear()
+	r.changing.Unlock()
+
+	r.reaper.close()
+	for _, v := range live {
+		v.leave()
+	}
+	r.versions.Wait()
+	r.ticker.close()
+	r.outbound.Close()
+	r.machine.close()
+	return nil
+}
+
+// Deploy compiles f, captures its Snapshot and proves that it starts. Then it
+// calls commit, which may be nil, and if that succeeds makes f live in place of
+// what was live under its name and version; Invocations under way end where
+// they began. After an error nothing has changed. What is wrong with f is a
+// *DeployError.
+func (r *Runtime) Deploy(ctx context.Context, f Function, commit func() error) (Deployment, error) {
+	f = f.clone().withDefaults()
+	if err := f.Validate(); err != nil {
+		return Deployment{}, err
+	}
+	v := newVersion(r, f)
+	p, d, err := r.build(ctx, &v.function)
+	if err != nil {
+		return d, err
+	}
+	v.program.Store(p)
+	if err := r.prove(ctx, v, p); err != nil {
+		v.free()
+		return d, err
+	}
+	r.changing.Lock()
+	defer r.changing.Unlock()
+	if r.closed.Load() {
+		v.free()
+		return d, ErrClosed
+	}
+	if commit != nil {
+		if err := commit(); err != nil {
+			v.free()
+			return d, err
+		}
+	}
+	r.swap(v)
+	return d, nil
+}
+
+// prove makes one Instance and, where it can serve, leaves it in the Pool.
+func (r *Runtime) prove(ctx context.Context, v *version, p *program) error {
+	if err := r.admit(p.minimum); err != nil {
+		return err
+	}
+	in, err := newInstance(p.template, r, &v.function)
+	if err != nil {
+		r.leave()
+		return err
+	}
+	r.ticker.begin(ctx, in)
+	outcome := in.shell.Instantiate(r.cfg.InitTimeout)
+	r.ticker.end(in)
+	if outcome != capi.OK {
+		err = in.failure(ctx, outcome, r.cfg.InitTimeout)
+		v.discard(in)
+		if errors.Is(err, ErrOverloaded) {
+			return err
+		}
+		return &DeployError{Op: "start", Why: err.Error(), Hint: "the module must start within its limits", Err: err}
+	}
+	if v.fresh(p) {
+		v.discard(in)
+		return nil
+	}
+	v.put(in, capi.Now())
+	return nil
+}
+
+// swap makes v live. The caller holds changing.
+func (r *Runtime) swap(v *version) {
+	var old *version
+	r.versions.Add(1)
+	r.table.change(v.function.Name, func(w *view) {
+		if v.function.Version == Latest {
+			old, w.latest = w.latest, v
+			return
+		}
+		old = w.versions[v.function.Version]
+		w.versions[v.function.Version] = v
+	})
+	if old != nil {
+		old.leave()
+	}
+}
+
+// Register makes f live without looking at its code, which is loaded at the
+// first Invocation. It is for functions that were deployed before.
+func (r *Runtime) Register(f Function) error {
+	f = f.clone().withDefaults()
+	if err := f.Validate(); err != nil {
+		return err
+	}
+	r.changing.Lock()
+	defer r.changing.Unlock()
+	if r.closed.Load() {
+		return ErrClosed
+	}
+	r.swap(newVersion(r, f))
+	return nil
+}
+
+// Remove takes a version of a function out of service, or all of them and its
+// aliases where number is empty. Invocations under way end as they would. What
+// is not there is no error.
+func (r *Runtime) Remove(name, number string) error {
+	r.changing.Lock()
+	defer r.changing.Unlock()
+	if r.closed.Load() {
+		return ErrClosed
+	}
+	var gone []*version
+	r.table.change(name, func(w *view) {
+		switch number {
+		case "":
+			if w.latest != nil {
+				gone = append(gone, w.latest)
+			}
+			gone = slices.AppendSeq(gone, maps.Values(w.versions))
+			*w = view{}
+		case Latest:
+			if w.latest != nil {
+				gone = append(gone, w.latest)
+			}
+			w.latest = nil
+		default:
+			if v := w.versions[number]; v != nil {
+				gone = append(gone, v)
+			}
+			delete(w.versions, number)
+		}
+	})
+	for _, v := range gone {
+		v.leave()
+	}
+	return nil
+}
+
+// SetAlias points an alias at a version, and a share of its Invocations, from 0
+// to 1, at others. It returns ErrNotFound where the function is not live.
+func (r *Runtime) SetAlias(name, aliasName, number string, weights map[string]float64) error {
+	r.changing.Lock()
+	defer r.changing.Unlock()
+	if r.closed.Load() {
+		return ErrClosed
+	}
+	if _, ok := r.table.names.Load(name); !ok {
+		return fmt.Errorf("%s: %w", name, ErrNotFound)
+	}
+	r.table.change(name, func(w *view) { w.aliases[aliasName] = alias{number, maps.Clone(weights)} })
+	return nil
+}
+
+// RemoveAlias removes an alias. One that is not there is no error.
+func (r *Runtime) RemoveAlias(name, aliasName string) error {
+	r.changing.Lock()
+	defer r.changing.Unlock()
+	if r.closed.Load() {
+		return ErrClosed
+	}
+	if _, ok := r.table.names.Load(name); ok {
+		r.table.change(name, func(w *view) { delete(w.aliases, aliasName) })
+	}
+	return nil
+}
+
+// Stats is what the engine holds at a moment.
+type Stats struct {
+	Instances    int   // with a function in them, idle or running
+	MaxInstances int   //
+	Running      int   // Invocations under way
+	Memory       int64 // bytes of linear memory of all Instances
+	MemoryBudget int64 // bytes
+	AddressBits  int   // 47 where Instances have 4 GiB each, else 39
+}
+
+// Stats returns what the engine holds now.
+func (r *Runtime) Stats() Stats {
+	bits := 39
+	if r.machine.layout.reservation == wide.reservation {
+		bits = 47
+	}
+	return Stats{
+		Instances:    int(r.instances.Load()),
+		MaxInstances: r.machine.layout.instances,
+		Running:      int(r.ticker.running.Load()),
+		Memory:       r.node.Used(),
+		MemoryBudget: r.budget,
+		AddressBits:  bits,
+	}
+}

@@ -1,0 +1,186 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"ledge/engine/capi"
+)
+
+// version is a live function version with its Pool of idle Instances.
+//
+// users counts whoever needs it: one for being live, one for each Invocation
+// under way. Nothing is freed before it is 0, and at 0 nobody can come back.
+type version struct {
+	runtime  *Runtime
+	function Function
+	users    atomic.Int64
+
+	program atomic.Pointer[program] // nil until it is loaded
+	loading sync.Mutex              // held while it is
+
+	mu     sync.Mutex
+	idle   []*instance // live Instances, the one used last at the end
+	shells []*instance // empty ones, for fresh Instances
+}
+
+// maxShells bounds the empty shells that wait; each is a few kilobytes.
+const maxShells = 64
+
+func newVersion(r *Runtime, f Function) *version {
+	v := &version{runtime: r, function: f}
+	v.users.Store(1)
+	return v
+}
+
+// enter counts an Invocation in. gone says that the version was replaced: look
+// it up again.
+func (v *version) enter() (gone bool, err error) {
+	for {
+		users := v.users.Load()
+		if users == 0 {
+			return true, nil
+		}
+		if users > int64(v.function.Limits.Concurrency) {
+			return false, fmt.Errorf("%s: %w", v.function.Name, ErrThrottled)
+		}
+		if v.users.CompareAndSwap(users, users+1) {
+			return false, nil
+		}
+	}
+}
+
+// leave counts a user out; the last one frees the version.
+func (v *version) leave() {
+	if v.users.Add(-1) == 0 {
+		v.free()
+		v.runtime.versions.Done()
+	}
+}
+
+func (v *version) free() {
+	v.mu.Lock()
+	idle, shells := v.idle, v.shells
+	v.idle, v.shells = nil, nil
+	v.mu.Unlock()
+	for _, in := range idle {
+		v.discard(in)
+	}
+	for _, in := range shells {
+		in.close(v.runtime.ticker)
+	}
+	if p := v.program.Load(); p != nil {
+		p.close()
+	}
+}
+
+// load returns the program, and builds it when this is the first use.
+func (v *version) load(ctx context.Context) (*program, error) {
+	if p := v.program.Load(); p != nil {
+		return p, nil
+	}
+	v.loading.Lock()
+	defer v.loading.Unlock()
+	if p := v.program.Load(); p != nil {
+		return p, nil
+	}
+	p, _, err := v.runtime.build(ctx, &v.function)
+	if err != nil {
+		return nil, fmt.Errorf("load %s: %w", v.function.Name, err)
+	}
+	v.program.Store(p)
+	return p, nil
+}
+
+// fresh reports whether each Invocation gets an Instance of its own.
+func (v *version) fresh(p *program) bool {
+	return p.command || v.function.Isolation == IsolationFresh
+}
+
+// take returns an idle Instance, or nil.
+func (v *version) take() *instance {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	n := len(v.idle) - 1
+	if n < 0 {
+		return nil
+	}
+	in := v.idle[n]
+	v.idle[n] = nil
+	v.idle = v.idle[:n]
+	return in
+}
+
+// put makes in idle.
+func (v *version) put(in *instance, now time.Duration) {
+	in.lastUsed = now
+	v.mu.Lock()
+	v.idle = append(v.idle, in)
+	v.mu.Unlock()
+	v.runtime.reaper.expect()
+}
+
+// shell returns an empty shell.
+func (v *version) shell(p *program) (*instance, error) {
+	v.mu.Lock()
+	if n := len(v.shells) - 1; n >= 0 {
+		in := v.shells[n]
+		v.shells[n] = nil
+		v.shells = v.shells[:n]
+		v.mu.Unlock()
+		return in, nil
+	}
+	v.mu.Unlock()
+	return newInstance(p.template, v.runtime, &v.function)
+}
+
+// putShell takes an empty shell back.
+func (v *version) putShell(in *instance) {
+	v.mu.Lock()
+	if len(v.shells) < maxShells {
+		v.shells = append(v.shells, in)
+		in = nil
+	}
+	v.mu.Unlock()
+	if in != nil {
+		in.close(v.runtime.ticker)
+	}
+}
+
+// discard frees a live Instance and its place on the node.
+func (v *version) discard(in *instance) {
+	in.close(v.runtime.ticker)
+	v.runtime.leave()
+}
+
+// oldest returns when the Instance that has been idle longest was last used.
+func (v *version) oldest() (since time.Duration, ok bool) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if len(v.idle) == 0 {
+		return 0, false
+	}
+	return v.idle[0].lastUsed, true
+}
+
+// dropOldest discards the Instance that has been idle longest, if that is since
+// before the given time. It returns false where there is none.
+func (v *version) dropOldest(before time.Duration) bool {
+	v.mu.Lock()
+	if len(v.idle) == 0 || v.idle[0].lastUsed > before {
+		v.mu.Unlock()
+		return false
+	}
+	in := v.idle[0]
+	n := copy(v.idle, v.idle[1:])
+	v.idle[n] = nil
+	v.idle = v.idle[:n]
+	v.mu.Unlock()
+	v.discard(in)
+	return true
+}
+
+var _ capi.Host = (*host)(nil)
