@@ -2,8 +2,6 @@ package engine
 
 import (
 	"context"
-	"fmt"
-	"strings"
 	"time"
 
 	"ledge/engine/capi"
@@ -60,7 +58,7 @@ func (r *Runtime) build(ctx context.Context, f *Function) (*program, Deployment,
 	}
 	if err == nil && cfg.Code == nil {
 		cfg.Init = plan.init
-		cfg.Code, err = r.compile(ctx, p, r.artifacts.name("module", plan.wasm), plan.wasm, &d)
+		cfg.Code, err = r.compile(ctx, p, r.moduleName(plan), plan.wasm, &d)
 	}
 	if err == nil {
 		p.template, err = r.newTemplate(cfg)
@@ -115,7 +113,7 @@ func (r *Runtime) templateConfig(f *Function, p *plan) capi.TemplateConfig {
 // addSnapshot makes cfg restore Instances. It leaves cfg.Code unset where the
 // module's initialisation does something that a Snapshot does not hold.
 func (r *Runtime) addSnapshot(ctx context.Context, f *Function, plan *plan, p *program, cfg *capi.TemplateConfig, d *Deployment) error {
-	code, err := r.compile(ctx, p, r.artifacts.name("code", plan.parts.Code), plan.parts.Code, d)
+	code, err := r.compile(ctx, p, r.codeName(plan), plan.parts.Code, d)
 	if err != nil {
 		return err
 	}
@@ -124,9 +122,7 @@ func (r *Runtime) addSnapshot(ctx context.Context, f *Function, plan *plan, p *p
 	split.MemoryImport = capi.Import{Module: wasmbin.ImportModule, Name: wasmbin.ImportMemory}
 	split.Imports = append(imports(plan.module), split.MemoryImport)
 
-	// Everything that the initialisation can see names the image.
-	name := r.artifacts.name("image", plan.wasm, []byte(strings.Join(cfg.Env, "\x00")), []byte(cfg.Argv0),
-		[]byte(f.CodeHash), fmt.Append(nil, f.Limits.Memory, plan.init))
+	name := r.imageName(f, plan, cfg.Env)
 	image, state, err := r.openImage(name)
 	if err != nil {
 		return err

@@ -29,7 +29,10 @@ type Runtime struct {
 	instances atomic.Int64 // with a function in them
 	versions  sync.WaitGroup
 
-	changing sync.Mutex // held while the table changes; nothing else is taken before it
+	// building is shared by those who make artifacts and held alone by Collect.
+	// Lock order: building, version.loading, changing, version.mu.
+	building sync.RWMutex
+	changing sync.Mutex // held while the table changes
 	closed   atomic.Bool
 }
 
@@ -90,6 +93,8 @@ func (r *Runtime) Deploy(ctx context.Context, f Function, commit func() error) (
 	if err := f.Validate(); err != nil {
 		return Deployment{}, err
 	}
+	r.building.RLock()
+	defer r.building.RUnlock()
 	v := newVersion(r, f)
 	p, d, err := r.build(ctx, &v.function)
 	if err != nil {

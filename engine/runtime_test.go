@@ -431,3 +431,24 @@ func TestVersionsAndAliases(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+// Collect removes what no live function uses, and nothing else.
+func TestCollect(t *testing.T) {
+	cfg := testConfig(t)
+	r := open(t, cfg)
+	kept, gone := function(t, "kept", counterModule), function(t, "gone", echoModule)
+	deploy(t, r, kept)
+	deploy(t, r, gone)
+	if removed, err := r.Collect(); err != nil || removed != 0 {
+		t.Errorf("%d artifacts of live functions were removed, %v", removed, err)
+	}
+	if err := r.Remove("gone", ""); err != nil {
+		t.Fatal(err)
+	}
+	if removed, err := r.Collect(); err != nil || removed != 2 { // module and MAC
+		t.Errorf("%d artifacts were removed, %v", removed, err)
+	}
+	if d := deploy(t, r, kept); d.Compiled {
+		t.Error("an artifact in use was removed")
+	}
+}

@@ -82,6 +82,8 @@ func (v *version) load(ctx context.Context) (*program, error) {
 	if p := v.program.Load(); p != nil {
 		return p, nil
 	}
+	v.runtime.building.RLock()
+	defer v.runtime.building.RUnlock()
 	v.loading.Lock()
 	defer v.loading.Unlock()
 	if p := v.program.Load(); p != nil {

@@ -1,0 +1,41 @@
+package engine
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Names of artifacts. Each is made from all that its content depends on.
+
+func (r *Runtime) moduleName(p *plan) string { return r.artifacts.name("module", p.wasm) }
+func (r *Runtime) codeName(p *plan) string   { return r.artifacts.name("code", p.parts.Code) }
+
+// imageName covers everything that the initialisation of a module can see: its
+// code and files, its environment, its name, its memory limit.
+func (r *Runtime) imageName(f *Function, p *plan, env []string) string {
+	return r.artifacts.name("image", p.wasm, []byte(f.CodeHash), []byte(strings.Join(env, "\x00")), []byte(f.Name),
+		fmt.Append(nil, f.Limits.Memory, p.init))
+}
+
+// Collect deletes the artifacts that no live function uses. It waits for
+// deploys and loads under way and holds up new ones meanwhile.
+func (r *Runtime) Collect() (removed int, err error) {
+	r.building.Lock()
+	defer r.building.Unlock()
+	if r.closed.Load() {
+		return 0, ErrClosed
+	}
+	keep := map[string]bool{}
+	r.table.each(func(v *version) {
+		plan, err := r.inspect(&v.function)
+		if err != nil {
+			return // it cannot be built, so it needs nothing
+		}
+		keep[r.moduleName(plan)] = true
+		if plan.parts != nil {
+			keep[r.codeName(plan)] = true
+			keep[r.imageName(&v.function, plan, r.templateConfig(&v.function, plan).Env)] = true
+		}
+	})
+	return r.artifacts.collect(keep)
+}
