@@ -59,7 +59,7 @@ func Open(cfg Config) (*Runtime, error) {
 	return r, nil
 }
 
-// Close waits for the Invocations under way and frees everything. Invoke and
+// Close waits for the Invocations and deploys under way and frees everything. Invoke and
 // Deploy return ErrClosed from now on.
 func (r *Runtime) Close() error {
 	r.changing.Lock()
@@ -77,6 +77,8 @@ func (r *Runtime) Close() error {
 		v.leave()
 	}
 	r.versions.Wait()
+	r.building.Lock() // whoever builds from now on sees closed first
+	defer r.building.Unlock()
 	r.ticker.close()
 	r.outbound.Close()
 	r.machine.close()
@@ -95,6 +97,9 @@ func (r *Runtime) Deploy(ctx context.Context, f Function, commit func() error) (
 	}
 	r.building.RLock()
 	defer r.building.RUnlock()
+	if r.closed.Load() {
+		return Deployment{}, ErrClosed
+	}
 	v := newVersion(r, f)
 	p, d, err := r.build(ctx, &v.function)
 	if err != nil {

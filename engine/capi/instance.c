@@ -154,6 +154,7 @@ static void describe_frames(ledge_instance *in, const wasm_frame_vec_t *frames) 
 
 static void set_message(ledge_instance *in, const char *text, size_t len) {
   free(in->message);
+  while (len > 0 && text[len - 1] == 0) len--; // a trap's message counts its end
   in->message = malloc(len + 1);
   if (in->message) memcpy(in->message, text, len);
   in->message_len = in->message ? len : 0;

@@ -137,7 +137,7 @@ func joinRuns(memory []byte, runs []run) []run {
 			fill[i] = min(fill[i], (padding+imagePage-1)/imagePage*imagePage)
 		}
 		joins--
-		padding -= 1
+		padding -= fill[i]
 	}
 
 	joined := runs[:1]

@@ -1,0 +1,150 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"os"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/bytecodealliance/wasmtime-go/v44"
+)
+
+// Bad code is refused at deploy with what is wrong, why, and what to do.
+func TestDeployRefuses(t *testing.T) {
+	wat := func(text string) []byte {
+		wasm, err := wasmtime.Wat2Wasm(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return wasm
+	}
+	good := wat(echoModule)
+	tests := []struct {
+		name   string
+		code   []byte
+		change func(*Function)
+		op     string
+		says   []string
+	}{
+		{"text", []byte("hello"), nil, "read module", []string{"not a WebAssembly module", "deploy a .wasm file"}},
+		{"empty", nil, nil, "read module", []string{"the file is empty"}},
+		{"truncated", good[:len(good)-10], nil, "read module", []string{"truncated", "upload it again"}},
+		{"component", []byte("\x00asm\x0d\x00\x01\x00"), nil, "read module", []string{"only core modules are supported yet", "wasip1"}},
+		{"invalid code", wat(`(module (func (export "handle") (result i32) (i64.const 1)))`), nil, "compile", []string{"wasm-validate"}},
+		{"unknown imports", wat(`(module (import "env" "nope" (func)) (import "extism:host/env" "alloc" (func (param i64) (result i64))) (import "go" "debug" (func)) (func (export "handle")))`),
+			nil, "link", []string{"env.nope, go.debug", "extism:host/env"}},
+		{"imported memory", wat(`(module (import "env" "memory" (memory 1)) (func (export "handle")))`), nil, "link", []string{"env.memory", "define its memory"}},
+		{"import of another type", wat(`(module (import "extism:host/env" "alloc" (func (param i32))) (func (export "handle")))`), nil, "link", []string{"alloc"}},
+		{"no exports", wat(`(module)`), nil, "link", []string{"exports no function"}},
+		{"several exports", wat(`(module (func (export "a")) (func (export "b")))`), nil, "link", []string{"a, b", "--handler"}},
+		{"missing handler", good, func(f *Function) { f.Handler = "other" }, "link", []string{`"other"`, "it has handle"}},
+		{"no command", good, func(f *Function) { f.Runtime = RuntimeWASI }, "link", []string{"_start", "--runtime extism"}},
+		{"start of another type", wat(`(module (func (export "_start") (param i32)))`), func(f *Function) { f.Runtime = RuntimeWASI }, "link", []string{"(i32)->()"}},
+		{"big memory", wat(`(module (memory (export "memory") 4096) (func (export "handle")))`), nil, "memory", []string{"256 MB", "128 MB", "--memory to at least 256"}},
+		{"64-bit memory", wat(`(module (memory (export "memory") i64 1) (func (export "handle")))`), nil, "memory", []string{"wasm32"}},
+		{"shared memory", wat(`(module (memory (export "memory") 1 2 shared) (func (export "handle")))`), nil, "memory", []string{"threads"}},
+		{"trap at start", wat(`(module (memory (export "memory") 1) (func $boot unreachable) (start $boot) (func (export "handle")))`), nil, "initialise", []string{"unreachable", "boot"}},
+		{"endless start", wat(`(module (memory (export "memory") 1) (func (export "_initialize") (loop $l (br $l))) (func (export "handle")))`), nil, "initialise", []string{"timed out"}},
+		{"endless start without snapshot", wat(`(module (func (export "_initialize") (loop $l (br $l))) (func (export "handle")))`), nil, "start", []string{"timed out"}},
+		{"name", good, func(f *Function) { f.Name = "a b" }, "name", []string{"letters"}},
+		{"runtime", good, func(f *Function) { f.Runtime = "ruby" }, "runtime", []string{"ruby", "wasi or extism"}},
+		{"memory", good, func(f *Function) { f.Limits.Memory = 1 }, "memory", []string{"1 MB"}},
+		{"timeout", good, func(f *Function) { f.Limits.Timeout = time.Hour }, "timeout", []string{"15m"}},
+		{"concurrency", good, func(f *Function) { f.Limits.Concurrency = -1 }, "concurrency", []string{"1 to 1000"}},
+		{"isolation", good, func(f *Function) { f.Isolation = "some" }, "isolation", []string{"reuse or fresh"}},
+		{"variable", good, func(f *Function) { f.Env = map[string]string{"A-B": ""} }, "environment", []string{"A-B"}},
+		{"reserved variable", good, func(f *Function) { f.Env = map[string]string{"AWS_REGION": ""} }, "environment", []string{"reserved"}},
+		{"zero in variable", good, func(f *Function) { f.Env = map[string]string{"A": "\x00"} }, "environment", []string{"zero byte"}},
+		{"large environment", good, func(f *Function) { f.Env = map[string]string{"A": strings.Repeat("x", 4096)} }, "environment", []string{"4097"}},
+		{"host", good, func(f *Function) { f.AllowHosts = []string{"http://x"} }, "allowed host", []string{"example.com"}},
+		{"no code", good, func(f *Function) { f.CodeDir += "x" }, "read module", []string{"deploy the code again"}},
+	}
+	cfg := testConfig(t)
+	cfg.InitTimeout = 50 * time.Millisecond
+	r := open(t, cfg)
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			f := functionOf(t, "f", test.code)
+			if test.change != nil {
+				test.change(&f)
+			}
+			_, err := r.Deploy(context.Background(), f, func() error {
+				t.Error("it was committed")
+				return nil
+			})
+			var bad *DeployError
+			if !errors.As(err, &bad) || bad.Op != test.op || bad.Hint == "" {
+				t.Fatalf("error %v (%T)", err, err)
+			}
+			for _, part := range test.says {
+				if !strings.Contains(err.Error(), part) {
+					t.Errorf("%q does not say %q", err, part)
+				}
+			}
+			if strings.ContainsAny(err.Error(), "\n\x00") && test.op != "initialise" {
+				t.Errorf("%q is more than a line", err)
+			}
+		})
+	}
+	if n := r.Stats(); n.Instances != 0 || n.Memory != 0 {
+		t.Errorf("failed deploys left %+v", n)
+	}
+}
+
+// A full disk fails the deploy, says so, and leaves no half artifact.
+func TestDeployFullDisk(t *testing.T) {
+	cfg := testConfig(t)
+	r := open(t, cfg)
+	f := function(t, "counter", counterModule)
+	write := r.artifacts.write
+	for step := 0; ; step++ {
+		left := step
+		r.artifacts.write = func(path string, data []byte) error {
+			if left--; left < 0 {
+				return &os.PathError{Op: "write", Path: path, Err: syscall.ENOSPC}
+			}
+			return write(path, data)
+		}
+		_, err := r.Deploy(context.Background(), f, nil)
+		if err == nil {
+			if step < 4 { // what was written before stays, so later tries write less
+				t.Errorf("a deploy succeeded with %d writes", step)
+			}
+			break
+		}
+		if !errors.Is(err, syscall.ENOSPC) {
+			t.Fatalf("write %d: %v", step, err)
+		}
+	}
+	if got, err := invoke(r, "counter", ""); err != nil || got != "6" {
+		t.Errorf("%q, %v", got, err)
+	}
+}
+
+// Modules that cannot be restored from a Snapshot run all the same, and the
+// operator is told why they start slowly.
+func TestWithoutSnapshot(t *testing.T) {
+	tests := []struct{ name, code, note string }{
+		{"changed table", `(module (import "extism:host/env" "output_set" (func $out (param i64 i64)))
+		  (memory (export "memory") 1) (table $t 2 funcref) (elem declare func $h)
+		  (func $h) (func (export "_initialize") (table.set $t (i32.const 1) (ref.func $h)))
+		  (func (export "handle") (call_indirect $t (i32.const 1))))`, "changes a table"},
+		{"no memory", `(module (global $g (mut i32) (i32.const 0)) (func (export "_initialize") (global.set $g (i32.const 1)))
+		  (func (export "handle") (if (i32.eqz (global.get $g)) (then unreachable))))`, "without a memory"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			r := open(t, testConfig(t))
+			d := deploy(t, r, function(t, "f", test.code))
+			if d.Snapshot || len(d.Notes) != 1 || !strings.Contains(d.Notes[0], test.note) {
+				t.Errorf("deployment %+v", d)
+			}
+			if _, err := invoke(r, "f", ""); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
