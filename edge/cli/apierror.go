@@ -1,0 +1,113 @@
+package cli
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+)
+
+// Codes of AWS Lambda's API that mean something to a command.
+const (
+	awsNotFound      = "ResourceNotFoundException"
+	awsConflict      = "ResourceConflictException"
+	awsTooLarge      = "RequestTooLargeException"
+	awsThrottled     = "TooManyRequestsException"
+	awsPrecondition  = "PreconditionFailedException"
+	awsNotSupported  = "NotImplementedException"
+	awsServiceFailed = "ServiceException"
+)
+
+// apiError is a reply of the control plane that is no success, in the shape of
+// AWS Lambda's errors
+// (https://docs.aws.amazon.com/lambda/latest/api/CommonErrors.html): the code
+// in the header x-amzn-ErrorType, the sentence in the body.
+type apiError struct {
+	Status  int
+	Code    string // empty: the reply had none
+	Message string
+	Retry   string // the header Retry-After
+}
+
+func (e *apiError) Error() string { return e.Message }
+
+// decodeAPIError never fails: what it cannot read it shows.
+func decodeAPIError(node string, resp *http.Response, text []byte) error {
+	var body struct {
+		Type    string `json:"Type"`
+		Code    string `json:"__type"`
+		Message string `json:"Message"` // encoding/json finds "message" too
+	}
+	isJSON := json.Unmarshal(text, &body) == nil
+	// A code may carry a namespace or a URL: "com.amazonaws#Code", "Code:http://...".
+	code, _, _ := strings.Cut(resp.Header.Get("X-Amzn-Errortype"), ":")
+	if code == "" {
+		code = body.Code
+	}
+	code = code[strings.LastIndexByte(code, '#')+1:]
+
+	if body.Message == "" && (code == "" || !isJSON) {
+		return &Error{
+			Code:    codeBadAnswer,
+			Message: fmt.Sprintf("%s answered %d %s and not as a Ledge node does: %s", node, resp.StatusCode, http.StatusText(resp.StatusCode), excerpt(text)),
+			Hint:    "is something else listening there, or a node of another version? ask it: ledge version",
+		}
+	}
+	e := &apiError{Status: resp.StatusCode, Code: code, Message: body.Message, Retry: resp.Header.Get("Retry-After")}
+	if e.Message == "" {
+		e.Message = "the node answered " + code
+	}
+	return e
+}
+
+// explain adds what to do about a failure that no command knows better.
+func (e *apiError) explain() *Error {
+	told := &Error{Code: e.Code, Message: strings.TrimRight(e.Message, ".\n"), Err: e}
+	switch {
+	case e.Code == awsTooLarge || e.Status == http.StatusRequestEntityTooLarge:
+		told.Hint = "send less, or put large data into the function's code or behind a URL"
+	case e.Code == awsThrottled:
+		told.Hint = "all of the function's concurrency is in use: try again, or deploy it with a higher --concurrency"
+	case e.Code == awsPrecondition:
+		told.Hint = "somebody changed it in the meantime: look at it with ledge get, then try again"
+	case e.Code == awsNotSupported || e.Status == http.StatusNotImplemented:
+		told.Hint = "the node may be older than this command: compare them with ledge version"
+	case e.Status == http.StatusServiceUnavailable:
+		told.Hint = "the node is overloaded: try again"
+		if e.Retry != "" {
+			told.Hint += " in " + e.Retry + " s"
+		}
+	case e.Status == http.StatusInsufficientStorage:
+		told.Hint = "make room on the disk of the data folder, then try again"
+	case e.Status == http.StatusForbidden || e.Status == http.StatusUnauthorized:
+		told.Hint = "over TCP the node answers local callers only; use its socket: --data DIR"
+	case e.Code == awsServiceFailed || e.Status >= 500:
+		told.Hint = "this is a failure of the node, not of your request: see its output"
+	}
+	if told.Code == "" {
+		told.Code = fmt.Sprintf("HTTP%d", e.Status)
+	}
+	return told
+}
+
+// isCode reports whether err is a reply with that code.
+func isCode(err error, code string) (*apiError, bool) {
+	var e *apiError
+	found := errors.As(err, &e) && e.Code == code
+	return e, found
+}
+
+// missingFunction makes the sentence for a function that is not there out of a
+// reply that says so; other errors pass.
+func missingFunction(err error, t target) error {
+	e, missing := isCode(err, awsNotFound)
+	if !missing {
+		return err
+	}
+	told := &Error{Code: e.Code, Message: fmt.Sprintf("function %s not found", t), Hint: "see what is there: ledge ls", Err: err}
+	if t.Qualifier != "" {
+		told.Hint = joinLines("see what is there: ledge ls", "and its code now: ledge get "+t.Name)
+	}
+	return told
+}

@@ -1,0 +1,320 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+const deployLong = `Create the function NAME, or replace its code, and change the settings that flags
+give; settings that no flag gives stay as they are. The node compiles the code,
+proves that it starts, and only then sends requests to it: a deploy that fails
+changes nothing, and one that succeeds loses no request.
+
+PATH is a Wasm module, a zip, a folder, or - for one of the first two on standard
+input. A folder or zip holds bootstrap.wasm, or exactly one other .wasm, at its
+top; the function reads the other files at /var/task. From a folder, .git and
+.DS_Store are left out.
+
+--env and --allow-host replace all that the function had; --env '' and
+--allow-host '' remove all. --env NAME takes the value from the environment.`
+
+const deployExample = `  ledge deploy hello hello.wasm --route 'GET /hello'
+  ledge deploy shop ./shop --memory 256 --timeout 10s --env STAGE=test --env API_KEY
+  ledge deploy resize resize.wasm --route 'POST /resize' --payload raw --content-type image/png
+  curl -s https://example.com/hello.wasm | ledge deploy hello -`
+
+// deployFlags are the flags of deploy as they were written.
+type deployFlags struct {
+	runtime, handler, description string
+	memory, timeout               string
+	env, allowHosts, routes       []string
+	isolation                     string
+	concurrency                   int
+	payload, contentType          string
+	noSnapshot, publish           bool
+}
+
+func (f *deployFlags) register(flags *pflag.FlagSet) {
+	textFlag(flags, &f.runtime, "runtime", "RUNTIME", "wasi or extism (default: found from the module)")
+	textFlag(flags, &f.handler, "handler", "NAME", "export to call, for extism modules that have several")
+	textFlag(flags, &f.description, "description", "TEXT", "what the function is for")
+	textFlag(flags, &f.memory, "memory", "SIZE", "memory of one instance: 128, 128MB or 1GiB (default 128)")
+	textFlag(flags, &f.timeout, "timeout", "DURATION", "wall time of one invocation, at most 15m (default 3s)")
+	listFlag(flags, &f.env, "env", "NAME=VALUE", "environment variable")
+	textFlag(flags, &f.isolation, "isolation", "MODE", "reuse: a warm instance serves many invocations; fresh: each gets a new one (default reuse)")
+	flags.IntVar(&f.concurrency, "concurrency", 0, "at most `N` invocations at the same time; more are throttled (default: the node's)")
+	listFlag(flags, &f.allowHosts, "allow-host", "HOST", "host that the function may call: example.com, example.com:8443 or *.example.com")
+	listFlag(flags, &f.routes, "route", "ROUTE", "HTTP route to the function: 'GET /hello', 'ANY /api/{proxy+}', '$default'")
+	textFlag(flags, &f.payload, "payload", "FORMAT", "of the routes: 2.0 (API Gateway events) or raw (body in, body out) (default 2.0)")
+	textFlag(flags, &f.contentType, "content-type", "TYPE", "of what raw routes answer")
+	flags.BoolVar(&f.noSnapshot, "no-snapshot", false, "run the module's initialisation for every instance instead of restoring it")
+	flags.BoolVar(&f.publish, "publish", false, "publish the result as a numbered version")
+}
+
+func (a *app) deployCommand() *cobra.Command {
+	var f deployFlags
+	cmd := &cobra.Command{
+		Use:     "deploy NAME PATH",
+		Short:   "Deploy a function, new or changed",
+		Long:    deployLong,
+		Example: deployExample,
+		Args:    arguments("NAME", "PATH"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			name, err := parseName(args[0])
+			if err != nil {
+				return err
+			}
+			request, err := f.request(cmd.Flags().Changed, a.env.Getenv)
+			if err != nil {
+				return err
+			}
+			c, err := a.client()
+			if err != nil {
+				return err
+			}
+			return a.deploy(cmd.Context(), c, name, args[1], request)
+		},
+		ValidArgsFunction: func(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+			if len(args) == 0 {
+				return a.functionNames(cmd.Context()), cobra.ShellCompDirectiveNoFileComp
+			}
+			return nil, cobra.ShellCompDirectiveDefault
+		},
+	}
+	f.register(cmd.Flags())
+	choices(cmd, "runtime", "wasi", "extism")
+	choices(cmd, "isolation", "reuse", "fresh")
+	choices(cmd, "payload", "2.0", "raw")
+	return cmd
+}
+
+// request turns the flags that were given into the members of a request.
+func (f *deployFlags) request(given func(flag string) bool, getenv func(string) string) (deployRequest, error) {
+	var r deployRequest
+	if given("runtime") {
+		r.Runtime = &f.runtime
+	}
+	if given("handler") {
+		r.Handler = &f.handler
+	}
+	if given("description") {
+		r.Description = &f.description
+	}
+	if given("no-snapshot") {
+		r.NoSnapshot = &f.noSnapshot
+	}
+	r.Publish = f.publish
+	if given("memory") {
+		size, err := parseSize(f.memory)
+		if err != nil {
+			return r, usagef("--memory: %s", err)
+		}
+		if size < mebibyte || size%mebibyte != 0 {
+			return r, usagef("--memory: %q is not a whole number of MB", f.memory)
+		}
+		size /= mebibyte
+		r.MemorySize = &size
+	}
+	if given("timeout") {
+		timeout, err := parseDuration(f.timeout)
+		if err != nil {
+			return r, usagef("--timeout: %s", err)
+		}
+		millis := timeout.Milliseconds()
+		if millis < 1 {
+			return r, usagef("--timeout: %q is less than 1ms", f.timeout)
+		}
+		r.TimeoutMillis = &millis
+	}
+	if given("concurrency") {
+		if f.concurrency < 1 {
+			return r, usagef("--concurrency: %d is less than 1", f.concurrency)
+		}
+		r.Concurrency = &f.concurrency
+	}
+	if given("isolation") {
+		if err := oneOf("isolation", f.isolation, "reuse", "fresh"); err != nil {
+			return r, err
+		}
+		r.Isolation = &f.isolation
+	}
+	if given("env") {
+		variables, err := readEnvFlags(f.env, getenv)
+		if err != nil {
+			return r, err
+		}
+		r.Environment = &environment{variables}
+	}
+	if given("allow-host") {
+		hosts := []string{} // not nil: null would mean "keep"
+		for _, host := range f.allowHosts {
+			if host != "" {
+				hosts = append(hosts, host)
+			}
+		}
+		r.AllowHosts = &hosts
+	}
+	if err := checkPayload(f.payload, f.contentType); err != nil {
+		return r, err
+	}
+	if len(f.routes) == 0 && (f.payload != "" || f.contentType != "") {
+		return r, usagef("--payload and --content-type are for a --route, and none is given")
+	}
+	for _, text := range f.routes {
+		r.Routes = append(r.Routes, route{Route: text, Payload: f.payload, ContentType: f.contentType})
+	}
+	return r, nil
+}
+
+// readEnvFlags reads NAME=VALUE, and NAME alone from the environment.
+func readEnvFlags(flags []string, getenv func(string) string) (map[string]string, error) {
+	variables := make(map[string]string, len(flags))
+	for _, text := range flags {
+		if text == "" {
+			continue // clears what there was
+		}
+		name, value, found := strings.Cut(text, "=")
+		if name == "" {
+			return nil, usagef("--env: %q has no name", text)
+		}
+		if _, again := variables[name]; again {
+			return nil, usagef("--env: %s is given twice", name)
+		}
+		if !found {
+			if value = getenv(name); value == "" {
+				return nil, usagef("--env: %s is not set in the environment; write %s=VALUE", name, name)
+			}
+		}
+		variables[name] = value
+	}
+	return variables, nil
+}
+
+func checkPayload(payload, contentType string) error {
+	if err := oneOf("payload", payload, "2.0", "raw"); err != nil {
+		return err
+	}
+	if contentType != "" && payload != "raw" {
+		return usagef("--content-type is for --payload raw; other functions set it in their reply")
+	}
+	return nil
+}
+
+func (a *app) deploy(ctx context.Context, c *client, name, path string, r deployRequest) error {
+	show := a.progress()
+	defer show.done()
+	show.stage("reading %s", path)
+	code, err := a.readCode(ctx, path)
+	if err != nil {
+		return err
+	}
+	r.Code.ZipFile = code.blob
+	req, err := jsonRequest(http.MethodPut, pathDeploy+url.PathEscape(name), r)
+	if err != nil {
+		return err
+	}
+	label := filepath.Base(code.name)
+	show.stage("uploading %s, %s", label, formatSize(int64(len(code.blob))))
+	req.body = &upload{Reader: req.body, left: req.size, sent: func() { show.stage("compiling %s", label) }}
+
+	var reply deployReply
+	raw, err := c.call(ctx, req, 0, &reply)
+	show.done()
+	if err != nil {
+		return deployFault(err, name)
+	}
+	if a.json {
+		return a.writeJSON(json.RawMessage(raw))
+	}
+	var address string
+	if len(reply.Routes) > 0 {
+		address = c.routesURL(ctx)
+	}
+	return a.write(describeDeploy(reply, name, address))
+}
+
+// deployFault adds what only a deploy can know.
+func deployFault(err error, name string) error {
+	if errors.Is(err, context.Canceled) {
+		return &Error{
+			Code:    codeCancelled,
+			Message: "cancelled",
+			Hint:    "nothing is changed, unless the node had finished already: ledge get " + name,
+			Err:     err,
+		}
+	}
+	if e, ok := isCode(err, awsConflict); ok {
+		told := e.explain()
+		told.Hint = "see who has the route: ledge route ls; move it with: ledge route add --replace 'ROUTE' " + name
+		return told
+	}
+	return err
+}
+
+func describeDeploy(reply deployReply, name, address string) []byte {
+	fn, d := reply.Function, reply.Deployment
+	var f fields
+	verb := "updated"
+	if reply.Created {
+		verb = "created"
+	}
+	fmt.Fprintf(&f.b, "%s %s\n", name, verb)
+	f.add("version", fn.Version)
+	f.add("runtime", fn.runtime())
+	f.add("code", formatSize(fn.CodeSize))
+	if d.Compiled {
+		f.add("compiled", "in "+formatMillis(d.CompileMillis))
+	} else {
+		f.add("compiled", "before; the same code is used again")
+	}
+	f.add("start", formatMillis(d.InitMillis))
+	if d.Snapshot {
+		f.add("snapshot", formatSize(d.ImageBytes))
+	}
+	for _, note := range d.Notes {
+		f.add("note", note)
+	}
+	if len(reply.Routes) == 0 {
+		fmt.Fprintf(&f.b, "\nNo route leads to it yet. Call it, or add a route:\n")
+		fmt.Fprintf(&f.b, "  ledge invoke %s --payload '{}'\n  ledge route add 'GET /%s' %s\n", name, name, name)
+		return f.b.Bytes()
+	}
+	f.b.WriteString("\n")
+	for _, r := range reply.Routes {
+		f.b.WriteString("  " + oneLine(curlLine(address, r)) + "\n")
+	}
+	return f.b.Bytes()
+}
+
+// curlLine is a command that calls a route. Parameters are filled with their
+// own names: curl would take {name} for a list to expand.
+func curlLine(address string, r route) string {
+	method, path, found := strings.Cut(r.Route, " ")
+	if !found { // $default
+		method, path = "ANY", "/"
+	}
+	path = strings.NewReplacer("{", "", "+}", "", "}", "").Replace(path)
+	var b bytes.Buffer
+	b.WriteString("curl ")
+	switch method {
+	case "GET", "ANY":
+	case "HEAD":
+		b.WriteString("--head ")
+	case "POST", "PUT", "PATCH":
+		b.WriteString("-X " + method + " -H 'Content-Type: application/json' -d '{}' ")
+	default:
+		b.WriteString("-X " + shellQuote(method) + " ")
+	}
+	b.WriteString(shellQuote(address + path))
+	return b.String()
+}

@@ -1,0 +1,198 @@
+package cli
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+)
+
+const deployed = `{"Function":` + helloConfig + `,"Created":true,
+	"Deployment":{"Compiled":true,"CompileMillis":41.7,"InitMillis":0.93,"Snapshot":true,"ImageBytes":196608,"Notes":["wrote a note\u0007"]},
+	"Routes":[{"Route":"GET /hello/{name}","Function":"hello"},{"Route":"POST /in/{rest+}","Function":"hello"},{"Route":"$default","Function":"hello"}]}`
+
+func deployNode(t *testing.T, answer http.HandlerFunc) (n *node, module string) {
+	n = newNode(t, map[string]http.HandlerFunc{
+		"PUT /v1/functions/hello": answer,
+		"GET /v1/version":         reply(200, `{"Version":"1.2.3","HTTP":":8081"}`),
+	})
+	module = filepath.Join(t.TempDir(), "hello.wasm")
+	writeFile(t, module, emptyModule)
+	return n, module
+}
+
+func TestDeploy(t *testing.T) {
+	n, module := deployNode(t, reply(200, deployed))
+	n.run("deploy", "hello", module).want(t, 0, `hello created
+version:      $LATEST
+runtime:      wasi
+code:         2.0 KB
+compiled:     in 42 ms
+start:        0.93 ms
+snapshot:     192 KB
+note:         wrote a note\x07
+
+  curl http://localhost:8081/hello/name
+  curl -X POST -H 'Content-Type: application/json' -d '{}' http://localhost:8081/in/rest
+  curl http://localhost:8081/
+`, "")
+	// Nothing but the code: the node keeps what a function has.
+	want := `{"Code":{"ZipFile":"` + base64.StdEncoding.EncodeToString([]byte(emptyModule)) + `"}}`
+	if got := n.only("PUT /v1/functions/hello").Body; got != want {
+		t.Errorf("sent %s\nwant %s", got, want)
+	}
+}
+
+func TestDeploySendsFlags(t *testing.T) {
+	n, module := deployNode(t, reply(200, deployed))
+	o := commandLine{
+		args: []string{"deploy", "hello", "-", "--data", n.data, "--json",
+			"--runtime", "extism", "--handler", "greet", "--memory", "1GiB", "--timeout", "1m30s",
+			"--env", "A=1=2", "--env", "TOKEN", "--env", "EMPTY=", "--isolation", "fresh", "--concurrency", "7",
+			"--allow-host", "example.com", "--allow-host", "*.example.org",
+			"--route", "GET /a", "--route", "$default", "--payload", "raw", "--content-type", "image/png",
+			"--no-snapshot=false", "--description", "d", "--publish"},
+		stdin: emptyModule,
+		env:   map[string]string{"TOKEN": "s3cret"},
+	}.run(t)
+	if o.exit != 0 || o.stderr != "" || !json.Valid([]byte(o.stdout)) {
+		t.Fatalf("exit %d: %s%s", o.exit, o.stdout, o.stderr)
+	}
+	var got, want map[string]any
+	const sent = `{"Runtime":"extism","Handler":"greet","Description":"d","TimeoutMillis":90000,"MemorySize":1024,
+		"Environment":{"Variables":{"A":"1=2","TOKEN":"s3cret","EMPTY":""}},"Concurrency":7,"Isolation":"fresh",
+		"AllowHosts":["example.com","*.example.org"],"NoSnapshot":false,"Publish":true,
+		"Routes":[{"Route":"GET /a","Payload":"raw","ContentType":"image/png"},{"Route":"$default","Payload":"raw","ContentType":"image/png"}]}`
+	if err := json.Unmarshal([]byte(n.only("PUT /v1/functions/hello").Body), &got); err != nil {
+		t.Fatal(err)
+	}
+	delete(got, "Code")
+	if err := json.Unmarshal([]byte(sent), &want); err != nil {
+		t.Fatal(err)
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("sent %v\nwant %v", got, want)
+	}
+
+	// Empty values remove what there was, which null would keep.
+	n2, _ := deployNode(t, reply(200, deployed))
+	if o := n2.run("deploy", "hello", module, "--env", "", "--allow-host", ""); o.exit != 0 {
+		t.Fatal(o.stderr)
+	}
+	if body := n2.only("PUT /v1/functions/hello").Body; !strings.Contains(body, `"Variables":{}`) || !strings.Contains(body, `"AllowHosts":[]`) {
+		t.Errorf("sent %s", body)
+	}
+}
+
+func TestDeployWithoutRoute(t *testing.T) {
+	n, module := deployNode(t, reply(200, `{"Function":{"Version":"7","Runtime":"wasi","CodeSize":10},"Deployment":{"InitMillis":3}}`))
+	n.run("deploy", "hello", module).want(t, 0, `hello updated
+version:      7
+runtime:      wasi
+code:         10 B
+compiled:     before; the same code is used again
+start:        3.0 ms
+
+No route leads to it yet. Call it, or add a route:
+  ledge invoke hello --payload '{}'
+  ledge route add 'GET /hello' hello
+`, "")
+}
+
+func TestDeployProgress(t *testing.T) {
+	n, module := deployNode(t, reply(200, deployed))
+	o := commandLine{args: []string{"deploy", "hello", module, "--data", n.data}, terminal: true}.run(t)
+	const want = "\r\x1b[Kuploading hello.wasm, 8 B…\r\x1b[Kcompiling hello.wasm…\r\x1b[K"
+	if o.exit != 0 || !strings.HasSuffix(o.stderr, want) {
+		t.Errorf("exit %d, progress %q", o.exit, o.stderr)
+	}
+}
+
+func TestDeployCancelled(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	gone := make(chan struct{})
+	n, module := deployNode(t, func(_ http.ResponseWriter, r *http.Request) {
+		cancel() // as Ctrl-C would, while the node compiles
+		<-r.Context().Done()
+		close(gone)
+	})
+	commandLine{args: []string{"deploy", "hello", module, "--data", n.data}, ctx: ctx}.run(t).want(t, 1, "",
+		"ledge: cancelled\n  nothing is changed, unless the node had finished already: ledge get hello\n")
+	<-gone // the node saw it too
+}
+
+func TestDeployRefusals(t *testing.T) {
+	n, module := deployNode(t, failure(400, "InvalidParameterValueException", "link: unknown import env.foo; use WASI preview 1"))
+	dir := t.TempDir()
+	file := func(name, content string) string {
+		path := filepath.Join(dir, name)
+		writeFile(t, path, content)
+		return path
+	}
+	big := file("big.wasm", "")
+	if err := os.Truncate(big, maxUpload+1); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		path   string
+		stderr string
+	}{
+		{module, "ledge: link: unknown import env.foo; use WASI preview 1\n"},
+		{dir + "/none.wasm", "ledge: cannot read " + dir + "/none.wasm: no such file or directory\n"},
+		{file("a.wat", "(module)"), "ledge: " + dir + "/a.wat is WebAssembly text, not a module\n  compile it first: wat2wasm " + dir + "/a.wat -o " + dir + "/a.wasm\n"},
+		{file("a.py", "x"), "ledge: " + dir + "/a.py needs a language runtime that this version does not have\n  " + languageWhy + "\n"},
+		{file("a.MJS", "x"), "ledge: " + dir + "/a.MJS needs a language runtime that this version does not have\n  " + languageWhy + "\n"},
+		{file("a.go", "package main"), "ledge: " + dir + "/a.go is source code\n  " + sourceAdvice + "\n"},
+		{file("empty.wasm", ""), "ledge: " + dir + "/empty.wasm is empty\n"},
+		{file("elf.wasm", "\x7fELF"), "ledge: " + dir + "/elf.wasm is neither a Wasm module nor a zip\n  deploy a .wasm, a .zip or a folder that holds a bootstrap.wasm\n"},
+		{big, "ledge: " + big + " is too large: at most 50 MB can be uploaded\n  strip the module (wasm-opt -O --strip-debug), or leave out files that it does not read\n"},
+	} {
+		n.run("deploy", "hello", c.path).want(t, 1, "", c.stderr)
+	}
+	if calls := n.calls(); len(calls) != 1 {
+		t.Errorf("%d requests, want only the one for a module", len(calls))
+	}
+}
+
+func TestDeployUsage(t *testing.T) {
+	for _, args := range [][]string{
+		{"--memory", "lots"}, {"--memory", "1KB"}, {"--memory", "0"}, {"--timeout", "-1s"}, {"--timeout", "0"},
+		{"--concurrency", "0"}, {"--concurrency", "x"}, {"--isolation", "none"}, {"--payload", "3.0"},
+		{"--payload", "raw"}, {"--content-type", "a/b", "--route", "GET /"}, {"--env", "=x"},
+		{"--env", "UNSET"}, {"--env", "A=1", "--env", "A=2"}, {"--cron", "x"},
+	} {
+		o := commandLine{args: append([]string{"deploy", "hello", "x.wasm"}, args...)}.run(t)
+		if o.exit != 2 || !strings.Contains(o.stderr, "usage: ledge deploy NAME PATH") {
+			t.Errorf("%v: exit %d: %s", args, o.exit, o.stderr)
+		}
+	}
+}
+
+func TestDeployTooLargeForTheNode(t *testing.T) {
+	n, module := deployNode(t, failure(413, awsTooLarge, "Request must be smaller than 70000000 bytes"))
+	n.run("deploy", "hello", module).want(t, 1, "",
+		"ledge: Request must be smaller than 70000000 bytes\n  send less, or put large data into the function's code or behind a URL\n")
+}
+
+func TestDeployOfARouteThatIsTaken(t *testing.T) {
+	n, module := deployNode(t, failure(409, awsConflict, "GET /hello belongs to other"))
+	n.run("deploy", "hello", module, "--route", "GET /hello").want(t, 1, "",
+		"ledge: GET /hello belongs to other\n  see who has the route: ledge route ls; move it with: ledge route add --replace 'ROUTE' hello\n")
+}
+
+func TestUploadTellsOnceWhenAllIsSent(t *testing.T) {
+	times := 0
+	u := &upload{Reader: strings.NewReader("12345"), left: 5, sent: func() { times++ }}
+	if _, err := io.ReadFull(u, make([]byte, 3)); err != nil || times != 0 {
+		t.Errorf("after 3 of 5 bytes: told %d times, %v", times, err)
+	}
+	if _, err := io.ReadAll(u); err != nil || times != 1 {
+		t.Errorf("after all bytes: told %d times, %v", times, err)
+	}
+}

@@ -1,0 +1,281 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+)
+
+func (a *app) listCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:     "ls",
+		Short:   "List the functions",
+		Long:    "List the node's functions, by name, with the routes that lead to them.",
+		Example: "  ledge ls\n  ledge ls --json | jq -r '.Functions[].FunctionName'",
+		Args:    arguments(),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			c, err := a.client()
+			if err != nil {
+				return err
+			}
+			return a.list(cmd.Context(), c)
+		},
+	}
+}
+
+const (
+	pageSize = 50     // AWS Lambda's largest page
+	maxPages = 10_000 // a node that never ends a list must not keep us for ever
+)
+
+// functions returns all functions, each as the node sent it.
+func (c *client) functions(ctx context.Context) ([]json.RawMessage, error) {
+	var all []json.RawMessage
+	marker := ""
+	for range maxPages {
+		query := url.Values{"MaxItems": {strconv.Itoa(pageSize)}}
+		if marker != "" {
+			query.Set("Marker", marker)
+		}
+		var page struct {
+			Functions  []json.RawMessage
+			NextMarker string
+		}
+		r := request{method: http.MethodGet, path: pathFunctions, query: query}
+		if _, err := c.call(ctx, r, replyTimeout, &page); err != nil {
+			return nil, err
+		}
+		all = append(all, page.Functions...)
+		if page.NextMarker == "" {
+			return all, nil
+		}
+		if page.NextMarker == marker {
+			break
+		}
+		marker = page.NextMarker
+	}
+	return nil, &Error{Code: codeBadAnswer, Message: "the list of functions of " + c.node + " does not end"}
+}
+
+// decodeFunctions reads what functions returned.
+func (c *client) decodeFunctions(raw []json.RawMessage) ([]configuration, error) {
+	list := make([]configuration, len(raw))
+	for i := range raw {
+		if err := json.Unmarshal(raw[i], &list[i]); err != nil {
+			return nil, &Error{Code: codeBadAnswer, Message: fmt.Sprintf("the list of functions of %s is not one: %s", c.node, excerpt(raw[i])), Err: err}
+		}
+	}
+	return list, nil
+}
+
+func (a *app) list(ctx context.Context, c *client) error {
+	raw, err := c.functions(ctx)
+	if err != nil {
+		return err
+	}
+	if a.json {
+		if raw == nil {
+			raw = []json.RawMessage{} // a list, not null
+		}
+		return a.writeJSON(map[string]any{"Functions": raw})
+	}
+	list, err := c.decodeFunctions(raw)
+	if err != nil {
+		return err
+	}
+	if len(list) == 0 {
+		a.note("no functions yet; deploy one with: ledge deploy NAME PATH")
+		return nil
+	}
+	routes, err := c.routes(ctx)
+	if err != nil {
+		return err
+	}
+	rows := [][]string{{"NAME", "RUNTIME", "MEMORY", "TIMEOUT", "VERSION", "MODIFIED", "ROUTES"}}
+	for _, f := range list {
+		rows = append(rows, []string{
+			f.FunctionName, f.runtime(), fmt.Sprintf("%d MB", f.MemorySize), f.timeout().String(),
+			f.Version, shortTime(f.LastModified), strings.Join(routeNames(routes, f.FunctionName), ", "),
+		})
+	}
+	return a.write(table(rows))
+}
+
+// awsTime is the layout of AWS Lambda's LastModified.
+const awsTime = "2006-01-02T15:04:05.000-0700"
+
+// shortTime shows a time to the second, in UTC; what is no time stays as it is.
+func shortTime(text string) string {
+	t, err := time.Parse(awsTime, text)
+	if err != nil {
+		return text
+	}
+	return t.UTC().Format("2006-01-02T15:04:05Z")
+}
+
+func (a *app) getCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:     "get NAME[:QUALIFIER]",
+		Short:   "Show a function's settings and routes",
+		Long:    "Show the settings of a function, or of one of its versions or aliases, and the\nroutes that lead to it.",
+		Example: "  ledge get hello\n  ledge get hello:3 --json",
+		Args:    arguments("NAME"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			t, err := parseTarget(args[0])
+			if err != nil {
+				return err
+			}
+			c, err := a.client()
+			if err != nil {
+				return err
+			}
+			return a.get(cmd.Context(), c, t)
+		},
+		ValidArgsFunction: a.completeFunction,
+	}
+}
+
+func (a *app) get(ctx context.Context, c *client, t target) error {
+	path, query := functionPath(t, "")
+	var reply struct{ Configuration json.RawMessage }
+	raw, err := c.call(ctx, request{method: http.MethodGet, path: path, query: query}, replyTimeout, &reply)
+	if err != nil {
+		return missingFunction(err, t)
+	}
+	var f configuration
+	if err := json.Unmarshal(reply.Configuration, &f); err != nil {
+		return &Error{Code: codeBadAnswer, Message: fmt.Sprintf("the answer of %s holds no configuration: %s", c.node, excerpt(raw)), Err: err}
+	}
+	all, err := c.routes(ctx)
+	if err != nil {
+		return err
+	}
+	routes := routesOf(all, t.Name)
+	if a.json {
+		return a.writeJSON(map[string]any{"Configuration": reply.Configuration, "Routes": routes})
+	}
+	return a.write(describeFunction(f, routes))
+}
+
+func describeFunction(f configuration, routes []route) []byte {
+	var b fields
+	b.add("name", f.FunctionName)
+	b.add("arn", f.FunctionArn)
+	b.add("description", f.Description)
+	b.add("version", f.Version)
+	b.add("runtime", f.runtime())
+	b.add("handler", f.Handler)
+	b.add("memory", fmt.Sprintf("%d MB", f.MemorySize))
+	b.add("timeout", f.timeout().String())
+	b.add("isolation", f.Ledge.Isolation)
+	if f.Ledge.Concurrency > 0 {
+		b.add("concurrency", strconv.Itoa(f.Ledge.Concurrency))
+	}
+	if f.Ledge.NoSnapshot {
+		b.add("snapshot", "off")
+	}
+	b.add("code", formatSize(f.CodeSize))
+	b.add("code sha256", f.CodeSha256)
+	b.add("modified", shortTime(f.LastModified))
+	for _, host := range f.Ledge.AllowHosts {
+		b.add("allow host", host)
+	}
+	names := make([]string, 0, len(f.Environment.Variables))
+	for name := range f.Environment.Variables {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		b.add("env", name+"="+f.Environment.Variables[name])
+	}
+	for _, r := range routes {
+		b.add("route", r.describe())
+	}
+	return b.b.Bytes()
+}
+
+func (a *app) removeCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "rm NAME[:VERSION]...",
+		Short: "Remove functions",
+		Long: `Remove functions with their versions, aliases, routes and data, at once and without
+asking. NAME:VERSION removes one published version only. It stops at the first
+name that cannot be removed.`,
+		Example: "  ledge rm hello\n  ledge rm hello:3 shop",
+		Args:    arguments("NAME..."),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			targets := make([]target, len(args))
+			for i, arg := range args { // all of them before the first goes
+				t, err := parseTarget(arg)
+				if err != nil {
+					return err
+				}
+				targets[i] = t
+			}
+			c, err := a.client()
+			if err != nil {
+				return err
+			}
+			return a.remove(cmd.Context(), c, targets)
+		},
+		ValidArgsFunction: a.completeFunctions,
+	}
+}
+
+// removed says what went with a function.
+type removed struct {
+	Function  string
+	Qualifier string `json:",omitempty"`
+	Routes    []route
+}
+
+// remove stops at the first failure, and then still says what is gone.
+func (a *app) remove(ctx context.Context, c *client, targets []target) error {
+	gone := []removed{}
+	failure := func() error {
+		routes, err := c.routes(ctx)
+		if err != nil {
+			return err
+		}
+		for _, t := range targets {
+			path, query := functionPath(t, "")
+			if _, err := c.call(ctx, request{method: http.MethodDelete, path: path, query: query}, replyTimeout, nil); err != nil {
+				return missingFunction(err, t)
+			}
+			went := removed{Function: t.Name, Qualifier: t.Qualifier, Routes: []route{}}
+			if t.Qualifier == "" {
+				went.Routes = routesOf(routes, t.Name)
+			}
+			gone = append(gone, went)
+		}
+		return nil
+	}()
+	if a.json {
+		if len(gone) == 0 && failure != nil {
+			return failure
+		}
+		if err := a.writeJSON(map[string]any{"Removed": gone}); err != nil {
+			return err
+		}
+		return failure
+	}
+	var text strings.Builder
+	for _, went := range gone {
+		text.WriteString("removed " + target{went.Function, went.Qualifier}.String() + "\n")
+		for _, r := range went.Routes {
+			text.WriteString("removed route " + oneLine(r.Route) + "\n")
+		}
+	}
+	if err := a.write([]byte(text.String())); err != nil {
+		return err
+	}
+	return failure
+}
