@@ -100,6 +100,7 @@ func (r *Runtime) templateConfig(f *Function, p *plan) capi.TemplateConfig {
 		Entry:        p.handler.Name,
 		EntryReturns: p.handler.Returns,
 		WASI:         p.wasi,
+		WASIEnv:      wasi.ReadsEnvironment(p.module),
 		Env:          wasi.Environment(f.Name, f.Version, f.Handler, f.Limits.Memory, f.Env),
 		RequestID:    wasi.RequestIDVariable,
 		Argv0:        f.Name,

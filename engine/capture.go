@@ -101,8 +101,7 @@ func (r *Runtime) capture(ctx context.Context, f *Function, plan *plan, cfg capi
 	defer r.ticker.end(in)
 
 	failed := func(outcome capi.Outcome) error {
-		err := in.failure(ctx, outcome, r.cfg.InitTimeout)
-		return &DeployError{Op: "initialise", Why: err.Error(), Hint: "the module's start-up code must end by itself and without an error", Err: err}
+		return startError("initialise", in.failure(ctx, outcome, r.cfg.InitTimeout))
 	}
 	started := time.Now()
 	if outcome := in.shell.Instantiate(r.cfg.InitTimeout); outcome != capi.OK {

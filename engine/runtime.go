@@ -142,10 +142,7 @@ func (r *Runtime) prove(ctx context.Context, v *version, p *program) error {
 	if outcome != capi.OK {
 		err = in.failure(ctx, outcome, r.cfg.InitTimeout)
 		v.discard(in)
-		if errors.Is(err, ErrOverloaded) {
-			return err
-		}
-		return &DeployError{Op: "start", Why: err.Error(), Hint: "the module must start within its limits", Err: err}
+		return startError("start", err)
 	}
 	if v.fresh(p) {
 		v.discard(in)
@@ -153,6 +150,19 @@ func (r *Runtime) prove(ctx context.Context, v *version, p *program) error {
 	}
 	v.put(in, capi.Now())
 	return nil
+}
+
+// startError says why a module did not start. A node without room, or a caller
+// that went away, is not the module's fault.
+func startError(op string, err error) error {
+	var timeout *TimeoutError
+	switch {
+	case errors.Is(err, ErrOverloaded), errors.Is(err, context.Canceled):
+		return err
+	case errors.As(err, &timeout):
+		return &DeployError{Op: op, Why: fmt.Sprintf("its start-up code did not end within %s", timeout.After), Hint: "do less before the first event", Err: err}
+	}
+	return &DeployError{Op: op, Why: err.Error(), Hint: "its start-up code must end by itself, within its limits and without an error", Err: err}
 }
 
 // swap makes v live. The caller holds changing.

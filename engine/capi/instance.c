@@ -145,7 +145,8 @@ static void describe_frames(ledge_instance *in, const wasm_frame_vec_t *frames) 
       n = snprintf(place, sizeof place, "func[%u]", wasm_frame_func_index(frames->data[i]));
       ledge_append(&text, place, (size_t)n);
     }
-    n = snprintf(place, sizeof place, " (0x%zx)\n", wasm_frame_module_offset(frames->data[i]));
+    size_t offset = wasm_frame_module_offset(frames->data[i]);
+    n = offset == SIZE_MAX ? snprintf(place, sizeof place, "\n") : snprintf(place, sizeof place, " (0x%zx)\n", offset);
     ledge_append(&text, place, (size_t)n);
   }
   in->frames = (char *)text.data;

@@ -42,7 +42,8 @@ typedef struct {
   const wasmtime_linker_t *linker;
   ledge_node *node;
   int abi;
-  bool wasi; // the module imports WASI: give the store a WASI context
+  bool wasi;     // the module imports WASI: give the store a WASI context
+  bool wasi_env; // and it can ask for its environment
 
   // Either the whole module is instantiated from pre,
   wasmtime_instance_pre_t *pre;

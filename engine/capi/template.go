@@ -61,6 +61,7 @@ type TemplateConfig struct {
 	Init         []string // exports of type () -> () to call in each new Instance, in order
 
 	WASI      bool     // Code imports WASI
+	WASIEnv   bool     // Code imports WASI's environment; without it none is prepared
 	Env       []string // "NAME=value", for WASI and as an Extism plug-in's configuration
 	RequestID string   // name of the variable that holds a command's request id
 	Argv0     string
@@ -95,6 +96,7 @@ func NewTemplate(linker *Linker, node *Node, cfg TemplateConfig) (*Template, err
 	c.node = node.c
 	c.abi = C.int(cfg.ABI)
 	c.wasi = C.bool(cfg.WASI)
+	c.wasi_env = C.bool(cfg.WASIEnv)
 	c.clock = C.uint64_t(cfg.Clock)
 	c.entry, c.entry_len = t.text(cfg.Entry)
 	c.entry_returns = C.bool(cfg.EntryReturns)

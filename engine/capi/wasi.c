@@ -176,7 +176,7 @@ wasmtime_error_t *ledge_set_wasi(ledge_instance *in) {
   const char *failed = NULL;
   if (!wasi_config_set_argv(wasi, 1, (const char *[]){t->argv0})) failed = "the name is not UTF-8";
   size_t nenv = t->nenv;
-  if (nenv > 0) {
+  if (t->wasi_env && nenv > 0) {
     const char *values[nenv];
     memcpy(values, t->env_values, nenv * sizeof *values);
     values[nenv - 1] = in->request_id;

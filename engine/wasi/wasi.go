@@ -10,6 +10,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 
 	"ledge/engine/wasmbin"
 )
@@ -39,6 +40,14 @@ func CheckCommand(m *wasmbin.Module) error {
 // Imported reports whether m imports WASI.
 func Imported(m *wasmbin.Module) bool {
 	return slices.ContainsFunc(m.Imports(), func(i wasmbin.Import) bool { return i.Module == Module })
+}
+
+// ReadsEnvironment reports whether m can ask for its environment. Preparing one
+// for each Instance costs a microsecond.
+func ReadsEnvironment(m *wasmbin.Module) bool {
+	return slices.ContainsFunc(m.Imports(), func(i wasmbin.Import) bool {
+		return i.Module == Module && strings.HasPrefix(i.Name, "environ_")
+	})
 }
 
 // Environment returns the variables that a function sees as "NAME=value": its

@@ -141,6 +141,20 @@ func TestJoinRunsCount(t *testing.T) {
 	}
 }
 
+// TestJoinRunsPadding has three bytes in 40 MB: half of that is enough.
+func TestJoinRunsPadding(t *testing.T) {
+	memory := make([]byte, 40<<20)
+	memory[0], memory[10<<20], memory[len(memory)-1] = 1, 2, 3
+	runs := joinRuns(memory, contentRuns(memory))
+	n, enough := dataSize(runs), len(memory)/2+rangeSlack
+	if n < enough || n >= enough+imagePage {
+		t.Errorf("the runs hold %d bytes, want %d, rounded up to a page", n, enough)
+	}
+	if len(runs) != 2 {
+		t.Errorf("%d runs, want the smaller gap filled and the larger one in part", len(runs))
+	}
+}
+
 // TestEncodeImageStaysCopyOnWrite compiles images of memories with two islands
 // of content. Where wasmtime maps the image, the compiled artifact holds all of
 // the range between them; where it would copy, only the content.

@@ -121,7 +121,7 @@ func (r *reader) valType(what string) ValType {
 	case r.err != nil:
 	case t.Size() != 0 || t.IsRef():
 		return t
-	case t >= 0x63 && t <= 0x74, t == 0x77, t == 0x78:
+	case t >= 0x63 && t <= 0x74:
 		r.unsupported("reference types of the function-references and GC proposals")
 	default:
 		r.fail(at, "%#x is not a value type (%s)", byte(t), what)
