@@ -1,0 +1,118 @@
+package awsapi
+
+import (
+	"net/http"
+
+	"ledge/edge"
+	"ledge/persist"
+)
+
+// deployRequest is PUT /v1/functions/{name}: create the function or change it,
+// with its routes, in one step. A member that is missing or null keeps what
+// the function has. Routes are added; one that the function has is replaced.
+type deployRequest struct {
+	Code          code
+	Runtime       *string
+	Handler       *string
+	Role          *string
+	Description   *string
+	TimeoutMillis *int64
+	MemorySize    *int64 // MB
+	Environment   *environment
+	Concurrency   *int64
+	Isolation     *string
+	AllowHosts    *[]string
+	NoSnapshot    *bool
+	Routes        []route
+	Publish       bool
+	RevisionId    string // that the function must have; empty means any
+}
+
+func (q *deployRequest) apply(fn *persist.Function) error {
+	s := settings{
+		Runtime: q.Runtime, Handler: q.Handler, Role: q.Role, Description: q.Description,
+		MemorySize: q.MemorySize, Environment: q.Environment,
+		Ledge: &ledgeSettings{
+			Isolation: q.Isolation, TimeoutMillis: q.TimeoutMillis, Concurrency: q.Concurrency,
+			AllowHosts: q.AllowHosts, NoSnapshot: q.NoSnapshot,
+		},
+	}
+	return s.apply(fn)
+}
+
+// deployReply says what came of it.
+type deployReply struct {
+	Function   configuration
+	Created    bool
+	Deployment deployment
+	Routes     []route // all routes of the function
+}
+
+// deployment is engine.Deployment in JSON.
+type deployment struct {
+	Compiled      bool // false: the same code was compiled before
+	CompileMillis float64
+	InitMillis    float64
+	Snapshot      bool
+	ImageBytes    int64
+	Notes         []string
+}
+
+// change checks what the request says of itself and returns the Change that
+// it asks for.
+func (q *deployRequest) change(name string) (edge.Change, error) {
+	if err := q.Code.check(); err != nil {
+		return edge.Change{}, err
+	}
+	c := edge.Change{Name: name, Revision: q.RevisionId, Edit: q.apply, Publish: q.Publish}
+	if len(q.Code.ZipFile) > 0 {
+		c.Code = q.Code.ZipFile
+	}
+	for i := range q.Routes {
+		if owner := q.Routes[i].Function; owner != "" && owner != name {
+			return edge.Change{}, invalid("a route in this request can only lead to " + name + ", not to " + owner)
+		}
+		stored, err := q.Routes[i].stored()
+		if err != nil {
+			return edge.Change{}, err
+		}
+		c.Routes = append(c.Routes, stored)
+	}
+	return c, nil
+}
+
+func (a *api) deploy(w http.ResponseWriter, r *http.Request) error {
+	name, err := unqualified(r)
+	if err != nil {
+		return err
+	}
+	var req deployRequest
+	release, err := a.readJSON(w, r, MaxUpload, &req)
+	if err != nil {
+		return err
+	}
+	defer release()
+	change, err := req.change(name)
+	if err != nil {
+		return err
+	}
+	done, err := a.Reconciler.Deploy(r.Context(), change)
+	if err != nil {
+		return a.functionNotFound(err, name, "")
+	}
+	status := http.StatusOK
+	if done.Created {
+		status = http.StatusCreated
+	}
+	d := done.Deployment
+	reply := deployReply{
+		Function: a.configurationOf(done.Function, published(done.Function)),
+		Created:  done.Created,
+		Deployment: deployment{
+			Compiled: d.Compiled, CompileMillis: millis(d.CompileTime), InitMillis: millis(d.InitTime),
+			Snapshot: d.Snapshot, ImageBytes: d.ImageBytes, Notes: append([]string{}, d.Notes...),
+		},
+		Routes: shownRoutes(done.Routes),
+	}
+	return writeJSON(w, status, reply)
+}

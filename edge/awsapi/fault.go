@@ -1,0 +1,124 @@
+package awsapi
+
+import (
+	"encoding/json"
+	"errors"
+	"net/http"
+	"strconv"
+	"syscall"
+
+	"ledge/edge"
+	"ledge/edge/gateway"
+	"ledge/engine"
+	"ledge/persist"
+)
+
+// Codes of AWS Lambda's errors
+// (https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html#API_Invoke_Errors).
+const (
+	codeNotFound     = "ResourceNotFoundException"
+	codeConflict     = "ResourceConflictException"
+	codeInvalid      = "InvalidParameterValueException"
+	codeContent      = "InvalidRequestContentException"
+	codeTooLarge     = "RequestTooLargeException"
+	codeThrottled    = "TooManyRequestsException"
+	codePrecondition = "PreconditionFailedException"
+	codeService      = "ServiceException"
+)
+
+// fault is an error as a client of AWS sees it.
+type fault struct {
+	Status  int
+	Code    string
+	Message string
+	Reason  string // of a TooManyRequestsException
+	Retry   int    // seconds; 0 sends no Retry-After
+}
+
+func (f *fault) Error() string { return f.Code + ": " + f.Message }
+
+// invalid is the fault of a parameter whose value cannot be.
+func invalid(message string) *fault {
+	return &fault{Status: http.StatusBadRequest, Code: codeInvalid, Message: message}
+}
+
+// write sends f as Lambda does: the code in a header and Type and message in the
+// body. Two codes spell the member Message and the others message; SDKs look
+// for the one that the service model has.
+func (f *fault) write(w http.ResponseWriter) {
+	kind, member := "User", "message"
+	if f.Status >= 500 {
+		kind = "Service"
+	}
+	if f.Code == codeNotFound || f.Code == codeService {
+		member = "Message"
+	}
+	body := map[string]string{"Type": kind, member: f.Message}
+	if f.Reason != "" {
+		body["Reason"] = f.Reason
+	}
+	text, err := json.Marshal(body)
+	if err != nil { // strings always marshal
+		text = []byte("{}")
+	}
+	h := w.Header()
+	h.Set("Content-Type", "application/json")
+	h.Set("X-Amzn-Errortype", f.Code)
+	if f.Retry > 0 {
+		h.Set("Retry-After", strconv.Itoa(f.Retry))
+	}
+	w.WriteHeader(f.Status)
+	_, _ = w.Write(text) // a client that is gone needs no answer
+}
+
+// faultOf is the error table of the control plane. What it does not know is a
+// failure of the node.
+func faultOf(err error) *fault {
+	var (
+		known   *fault
+		tooBig  *http.MaxBytesError
+		archive *persist.ArchiveError
+		route   *gateway.RouteError
+		deploy  *engine.DeployError
+	)
+	of := func(status int, code string) *fault { return &fault{Status: status, Code: code, Message: err.Error()} }
+	switch {
+	case errors.As(err, &known):
+		return known
+	case errors.As(err, &tooBig):
+		return tooLarge(tooBig.Limit)
+
+	// The state of the node comes before what it was asked: the same request
+	// may succeed later.
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
+		f := of(http.StatusInsufficientStorage, "InsufficientStorageException")
+		f.Message = "the disk of the data folder is full; delete functions that are not needed or make room, then try again (" + err.Error() + ")"
+		return f
+	case errors.Is(err, engine.ErrOverloaded):
+		f := of(http.StatusServiceUnavailable, codeService)
+		f.Retry = 1
+		return f
+	case errors.Is(err, engine.ErrClosed), errors.Is(err, persist.ErrClosed):
+		f := of(http.StatusServiceUnavailable, codeService)
+		f.Message, f.Retry = "the node is stopping", 5
+		return f
+	case errors.Is(err, engine.ErrThrottled):
+		f := of(http.StatusTooManyRequests, codeThrottled)
+		f.Message, f.Reason, f.Retry = "Rate Exceeded.", "ReservedFunctionConcurrentInvocationLimitExceeded", 1
+		return f
+
+	case errors.Is(err, engine.ErrTooLarge):
+		return of(http.StatusRequestEntityTooLarge, codeTooLarge)
+	case errors.Is(err, edge.ErrRevision):
+		f := of(http.StatusPreconditionFailed, codePrecondition)
+		f.Message = "The Revision Id provided does not match the latest Revision Id. Call the GetFunction/GetAlias API to retrieve the latest Revision Id"
+		return f
+	case errors.As(err, &archive), errors.As(err, &route), errors.As(err, &deploy), errors.Is(err, persist.ErrInvalid):
+		return of(http.StatusBadRequest, codeInvalid)
+	case errors.Is(err, persist.ErrExists), errors.Is(err, persist.ErrConflict):
+		return of(http.StatusConflict, codeConflict)
+	case errors.Is(err, persist.ErrNotFound), errors.Is(err, engine.ErrNotFound):
+		return of(http.StatusNotFound, codeNotFound)
+	}
+	return of(http.StatusInternalServerError, codeService)
+}

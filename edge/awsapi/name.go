@@ -1,0 +1,81 @@
+package awsapi
+
+import (
+	"fmt"
+	"net/http"
+	"regexp"
+	"strings"
+)
+
+// accountID stands in ARNs: a node has no account.
+const accountID = "000000000000"
+
+// namePattern is AWS Lambda's for the parameter FunctionName: a name, a partial
+// ARN (123456789012:function:name) or a full one, each with or without a
+// qualifier (https://docs.aws.amazon.com/lambda/latest/api/API_GetFunction.html).
+var namePattern = regexp.MustCompile(`^(?:arn:(?:aws[a-zA-Z-]*):lambda:)?(?:[a-z]{2}(?:-[a-z]+)+-[0-9]:)?(?:[0-9]{12}:)?(?:function:)?([a-zA-Z0-9-_]{1,64})(?::(\$LATEST|[a-zA-Z0-9-_]{1,128}))?$`)
+
+var (
+	qualifierPattern = regexp.MustCompile(`^(\$LATEST|[a-zA-Z0-9-_]{1,128})$`)
+	numberPattern    = regexp.MustCompile(`^[0-9]+$`)
+)
+
+// maxName is the length of the longest ARN that Lambda takes.
+const maxName = 170 + 128
+
+// parseName splits what may stand for a function into name and qualifier. The
+// error is a *fault.
+func parseName(text string) (name, qualifier string, err error) {
+	if len(text) <= maxName {
+		if found := namePattern.FindStringSubmatch(text); found != nil {
+			return found[1], found[2], nil
+		}
+	}
+	return "", "", invalid(fmt.Sprintf("%.300q is not a function name or ARN; a name has 1 to 64 letters, digits, - and _", text))
+}
+
+// function returns the name and qualifier that a request is about: of the path,
+// and of the parameter Qualifier, which must not contradict it.
+func function(r *http.Request) (name, qualifier string, err error) {
+	name, qualifier, err = parseName(r.PathValue("name"))
+	if err != nil {
+		return "", "", err
+	}
+	given := r.URL.Query().Get("Qualifier")
+	switch {
+	case given == "":
+		return name, qualifier, nil
+	case !qualifierPattern.MatchString(given):
+		return "", "", invalid(fmt.Sprintf("%.200q is not a version or an alias", given))
+	case qualifier != "" && qualifier != given:
+		return "", "", invalid("The derived qualifier from the function name does not match the specified qualifier.")
+	}
+	return name, given, nil
+}
+
+// unqualified is function for operations on the whole function: they refuse a
+// qualifier other than $LATEST.
+func unqualified(r *http.Request) (name string, err error) {
+	name, qualifier, err := function(r)
+	if err != nil {
+		return "", err
+	}
+	if qualifier != "" && qualifier != "$LATEST" {
+		return "", invalid("This operation is permitted on Lambda functions only. Aliases and versions do not support this operation. Please specify either a function name or an unqualified function ARN.")
+	}
+	return name, nil
+}
+
+// arn returns the ARN of a function, or of one of its versions or aliases where
+// qualifier is not empty.
+func (a *api) arn(name, qualifier string) string {
+	var b strings.Builder
+	b.WriteString("arn:aws:lambda:")
+	b.WriteString(a.Region)
+	b.WriteString(":" + accountID + ":function:")
+	b.WriteString(name)
+	if qualifier != "" {
+		b.WriteString(":" + qualifier)
+	}
+	return b.String()
+}

@@ -1,0 +1,150 @@
+package awsapi
+
+import (
+	"cmp"
+	"fmt"
+	"net/http"
+	"slices"
+
+	"ledge/edge/gateway"
+	"ledge/persist"
+)
+
+// route is an HTTP route in requests and replies.
+type route struct {
+	Route       string // "GET /hello/{name}" or "$default"
+	Function    string
+	Qualifier   string `json:",omitempty"`
+	Payload     string // "2.0", the default, or "raw"
+	ContentType string `json:",omitempty"` // of raw replies
+	CORS        *cors  `json:",omitempty"`
+}
+
+// cors has the members of API Gateway's Cors
+// (https://docs.aws.amazon.com/apigatewayv2/latest/api-reference/apis-apiid.html).
+type cors struct {
+	AllowOrigins     []string `json:",omitempty"`
+	AllowMethods     []string `json:",omitempty"`
+	AllowHeaders     []string `json:",omitempty"`
+	ExposeHeaders    []string `json:",omitempty"`
+	MaxAge           int      `json:",omitempty"` // seconds
+	AllowCredentials bool     `json:",omitempty"`
+}
+
+// stored returns the record of a route that a client sent. The gateway checks
+// the rest when the route is put into its table.
+func (q *route) stored() (persist.Route, error) {
+	method, path, err := gateway.ParseRoute(q.Route)
+	if err != nil {
+		return persist.Route{}, err
+	}
+	if path == gateway.DefaultPath {
+		method = ""
+	}
+	if q.Qualifier != "" && !qualifierPattern.MatchString(q.Qualifier) {
+		return persist.Route{}, invalid(fmt.Sprintf("%.200q is not a version or an alias", q.Qualifier))
+	}
+	record := persist.Route{
+		Method: method, Path: path, Function: q.Function, Qualifier: q.Qualifier,
+		Payload: q.Payload, ContentType: q.ContentType,
+	}
+	if c := q.CORS; c != nil {
+		record.CORS = &persist.CORS{
+			AllowOrigins: c.AllowOrigins, AllowMethods: c.AllowMethods, AllowHeaders: c.AllowHeaders,
+			ExposeHeaders: c.ExposeHeaders, MaxAgeSeconds: c.MaxAge, AllowCredentials: c.AllowCredentials,
+		}
+	}
+	return record, nil
+}
+
+func shownRoute(r persist.Route) route {
+	shown := route{
+		Route: r.Key(), Function: r.Function, Qualifier: r.Qualifier,
+		Payload: r.Payload, ContentType: r.ContentType,
+	}
+	if shown.Payload == "" {
+		shown.Payload = "2.0"
+	}
+	if c := r.CORS; c != nil {
+		shown.CORS = &cors{
+			AllowOrigins: c.AllowOrigins, AllowMethods: c.AllowMethods, AllowHeaders: c.AllowHeaders,
+			ExposeHeaders: c.ExposeHeaders, MaxAge: c.MaxAgeSeconds, AllowCredentials: c.AllowCredentials,
+		}
+	}
+	return shown
+}
+
+func shownRoutes(routes []persist.Route) []route {
+	shown := make([]route, 0, len(routes))
+	for _, r := range routes {
+		shown = append(shown, shownRoute(r))
+	}
+	return shown
+}
+
+// listRoutes is GET /v1/routes, of one function with ?function=NAME.
+func (a *api) listRoutes(w http.ResponseWriter, r *http.Request) error {
+	var routes []persist.Route
+	var err error
+	if name := r.URL.Query().Get("function"); name != "" {
+		if routes, err = a.Store.FunctionRoutes(name); err != nil {
+			return a.functionNotFound(err, name, "")
+		}
+	} else if routes, err = a.Store.Routes(); err != nil {
+		return err
+	}
+	slices.SortFunc(routes, byPath)
+	return writeJSON(w, http.StatusOK, struct{ Routes []route }{shownRoutes(routes)})
+}
+
+// putRoute is PUT /v1/routes. A route that exists is a conflict, unless the
+// request says Replace.
+func (a *api) putRoute(w http.ResponseWriter, r *http.Request) error {
+	var req struct {
+		route
+		Replace bool
+	}
+	release, err := a.readJSON(w, r, maxSettings, &req)
+	if err != nil {
+		return err
+	}
+	defer release()
+	name, qualifier, err := parseName(req.Function)
+	if err != nil {
+		return err
+	}
+	if qualifier != "" && req.Qualifier != "" && qualifier != req.Qualifier {
+		return invalid("Function and Qualifier name different versions")
+	}
+	req.Function = name
+	if qualifier != "" {
+		req.Qualifier = qualifier
+	}
+	record, err := req.stored()
+	if err != nil {
+		return err
+	}
+	if err := a.Reconciler.PutRoute(r.Context(), record, req.Replace); err != nil {
+		return a.functionNotFound(err, name, req.Qualifier)
+	}
+	return writeJSON(w, http.StatusOK, shownRoute(record))
+}
+
+// deleteRoute is DELETE /v1/routes?route=GET%20/hello. The key is taken as it
+// is, so that a route which this node would no longer accept can be removed.
+func (a *api) deleteRoute(w http.ResponseWriter, r *http.Request) error {
+	key := r.URL.Query().Get("route")
+	if key == "" {
+		return invalid("the parameter route is missing, for example ?route=GET%20/hello")
+	}
+	if err := a.Reconciler.DeleteRoute(r.Context(), key); err != nil {
+		return err
+	}
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+// byPath orders routes for people: the methods of a path stand together.
+func byPath(a, b persist.Route) int {
+	return cmp.Or(cmp.Compare(a.Path, b.Path), cmp.Compare(a.Method, b.Method))
+}

@@ -1,0 +1,213 @@
+package edge
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"ledge/edge/gateway"
+	"ledge/engine"
+	"ledge/persist"
+)
+
+// Engine is the part of the engine's runtime that makes functions live.
+type Engine interface {
+	// Deploy compiles fn, proves that it starts, calls commit (nil: nothing to
+	// commit) and, if that succeeds, makes fn live and drains what it replaces.
+	// After an error nothing has changed.
+	Deploy(ctx context.Context, fn engine.Function, commit func() error) (engine.Deployment, error)
+	// Register makes fn live without loading it.
+	Register(fn engine.Function) error
+	// Remove takes a version, or all of them where version is empty, out of service.
+	Remove(name, version string) error
+	SetAlias(name, alias, version string, weights map[string]float64) error
+	RemoveAlias(name, alias string) error
+}
+
+// Store is the part of persist.Store that holds what must be live. Every
+// method that changes something returns after the change is on disk.
+type Store interface {
+	Load() (persist.State, error)
+	PutFunction(fn persist.Function, expectRevision string, routes []persist.Route) (persist.Function, error)
+	GetFunction(name, qualifier string) (persist.Function, error)
+	DeleteFunction(name string) (persist.State, error)
+	Publish(name, description, expectRevision string) (fn persist.Function, created bool, err error)
+	DeleteVersion(name, version string) error
+	PutAlias(a persist.Alias, expectRevision string) (persist.Alias, error)
+	GetAlias(function, name string) (persist.Alias, error)
+	DeleteAlias(function, name string) error
+	PutRoute(r persist.Route, replace bool) error
+	DeleteRoute(key string) error
+	Routes() ([]persist.Route, error)
+}
+
+// CodeStore keeps the code of functions in folders named after their content.
+type CodeStore interface {
+	// Put unpacks blob, a Wasm module or a zip, which it does not keep.
+	Put(blob []byte) (persist.CodeInfo, error)
+	// Path returns the folder of a hash.
+	Path(hash string) string
+	// Collect removes the folders whose hash is not in use.
+	Collect(inUse map[string]bool) (removed int, freed int64, err error)
+}
+
+// Gateway is what serves the routes.
+type Gateway interface {
+	// SetTable replaces the route table; requests under way keep theirs.
+	SetTable(*gateway.Table)
+}
+
+var (
+	_ Store     = (*persist.Store)(nil)
+	_ CodeStore = (*persist.Code)(nil)
+	_ Gateway   = (*gateway.Server)(nil)
+)
+
+// ErrRevision says that a record is not at the revision that the caller named:
+// someone else changed it since the caller read it. Nothing was changed.
+var ErrRevision = errors.New("revision does not match")
+
+// Config is what a Reconciler works with. Engine, Store, Code and Gateway are
+// required.
+type Config struct {
+	Engine  Engine
+	Store   Store
+	Code    CodeStore
+	Gateway Gateway
+
+	// Log takes what has no caller to return to: records that Boot skipped and
+	// code that could not be removed. Nil discards it.
+	Log *slog.Logger
+	// Now is the clock; nil means time.Now. It only decides when the code that
+	// a deploy replaced is old enough to be removed.
+	Now func() time.Time
+}
+
+// Reconciler turns stored state into live state. Its methods are safe for
+// concurrent use.
+//
+// Lock order: turn (one change at a time), then, inside the calls made under
+// it, the store's write lock or the engine's locks, one after the other and
+// never nested in the other order: the engine calls commit, hence the store,
+// and the store calls nobody. Invocations take none of these in turn, so a long
+// compile under turn delays only other changes.
+type Reconciler struct {
+	engine  Engine
+	store   Store
+	code    CodeStore
+	gateway Gateway
+	log     *slog.Logger
+	now     func() time.Time
+
+	// turn holds one token; who has it may change things. It is a channel and
+	// not a mutex so that a caller who hangs up does not wait for its turn.
+	turn chan struct{}
+	// retired are the code hashes that left service and when. Guarded by turn.
+	retired map[string]time.Time
+}
+
+// New returns a Reconciler that has made nothing live yet: see Boot.
+func New(cfg Config) *Reconciler {
+	r := &Reconciler{
+		engine: cfg.Engine, store: cfg.Store, code: cfg.Code, gateway: cfg.Gateway,
+		log: cfg.Log, now: cfg.Now,
+		turn:    make(chan struct{}, 1),
+		retired: make(map[string]time.Time),
+	}
+	if r.log == nil {
+		r.log = slog.New(slog.DiscardHandler)
+	}
+	if r.now == nil {
+		r.now = time.Now
+	}
+	return r
+}
+
+// begin waits for this caller's turn to change things; the caller ends it with end.
+func (r *Reconciler) begin(ctx context.Context) error {
+	if err := ctx.Err(); err != nil { // select would choose at random
+		return fmt.Errorf("wait for other changes: %w", err)
+	}
+	select {
+	case r.turn <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("wait for other changes: %w", ctx.Err())
+	}
+}
+
+func (r *Reconciler) end() { <-r.turn }
+
+// Boot makes everything live that is stored. It loads no module, so that it is
+// quick; a module is opened at its first invocation. A record that cannot be
+// made live is logged and skipped, and the rest serves: only a store that
+// cannot be read is an error. Boot is idempotent.
+func (r *Reconciler) Boot(ctx context.Context) error {
+	if err := r.begin(ctx); err != nil {
+		return err
+	}
+	defer r.end()
+
+	state, err := r.store.Load()
+	if err != nil {
+		return fmt.Errorf("load stored state: %w", err)
+	}
+	for _, fn := range state.Functions {
+		if err := r.engine.Register(engineFunction(fn, r.code.Path(fn.CodeHash))); err != nil {
+			r.log.Error("function skipped at boot", "function", fn.Name, "version", fn.Version, "error", err)
+		}
+	}
+	for _, a := range state.Aliases {
+		if err := r.engine.SetAlias(a.Function, a.Name, a.Version, a.Weights); err != nil {
+			r.log.Error("alias skipped at boot", "function", a.Function, "alias", a.Name, "error", err)
+		}
+	}
+	r.gateway.SetTable(r.usableTable(state.Routes))
+	r.collect(state)
+	return nil
+}
+
+// retire notes that the code of hash may have left service.
+func (r *Reconciler) retire(hash string) {
+	if hash != "" {
+		r.retired[hash] = r.now()
+	}
+}
+
+// sweep removes code that nothing uses any more. It reports to the log only:
+// the change that made the code superfluous has succeeded or failed by itself.
+func (r *Reconciler) sweep() {
+	state, err := r.store.Load()
+	if err != nil {
+		r.log.Warn("unused code not removed", "error", err)
+		return
+	}
+	r.collect(state)
+}
+
+// collect removes the code that neither state nor a running invocation can be
+// using. Code that was in service stays for MaxTimeout after it was replaced,
+// since an invocation that began before may read its files that long.
+func (r *Reconciler) collect(state persist.State) {
+	inUse := make(map[string]bool, len(state.Functions)+len(r.retired))
+	for _, fn := range state.Functions {
+		inUse[fn.CodeHash] = true
+	}
+	now := r.now()
+	for hash, since := range r.retired {
+		if age := now.Sub(since); age >= 0 && age <= engine.MaxTimeout {
+			inUse[hash] = true
+		} else {
+			delete(r.retired, hash)
+		}
+	}
+	removed, freed, err := r.code.Collect(inUse)
+	if err != nil {
+		r.log.Warn("unused code not removed", "error", err)
+	}
+	if removed > 0 {
+		r.log.Info("unused code removed", "folders", removed, "bytes", freed)
+	}
+}

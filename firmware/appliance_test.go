@@ -1,0 +1,474 @@
+package firmware_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// These tests drive the real binary from outside, as its users do. make builds
+// it and the example functions first.
+
+const (
+	binary    = root + "/bin/ledge"
+	functions = root + "/build/functions"
+)
+
+// node is a running appliance.
+type node struct {
+	t       *testing.T
+	data    string
+	public  string // base URL of the gateway
+	control string // host:port of the control plane
+	cmd     *exec.Cmd
+	log     *syncBuffer
+	ended   chan struct{}
+	err     error // of the process, once ended is closed
+}
+
+// syncBuffer is a bytes.Buffer for two goroutines.
+type syncBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (s *syncBuffer) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.Write(p)
+}
+
+func (s *syncBuffer) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.String()
+}
+
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+// serveCommand returns the command that serves data on free addresses.
+func serveCommand(t *testing.T, data string, extra ...string) (cmd *exec.Cmd, public, control string) {
+	t.Helper()
+	// Opening the binary makes it part of what go test takes as this test's input.
+	file, err := os.Open(binary)
+	if err != nil {
+		t.Fatal("run make build first: ", err)
+	}
+	file.Close()
+	public, control = freeAddress(t), freeAddress(t)
+	args := append([]string{"serve", "--data", data, "--http", public, "--control", control}, extra...)
+	return exec.Command(binary, args...), public, control
+}
+
+// start runs an appliance on data until the test ends.
+func start(t *testing.T, data string, extra ...string) *node {
+	t.Helper()
+	cmd, public, control := serveCommand(t, data, extra...)
+	return startCommand(t, cmd, data, public, control)
+}
+
+func startCommand(t *testing.T, cmd *exec.Cmd, data, public, control string) *node {
+	t.Helper()
+	n := &node{t: t, data: data, public: "http://" + public, control: control, cmd: cmd, log: &syncBuffer{}, ended: make(chan struct{})}
+	cmd.Stdout, cmd.Stderr = n.log, n.log
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		n.err = cmd.Wait()
+		close(n.ended)
+	}()
+	t.Cleanup(n.kill)
+	for deadline := time.Now().Add(20 * time.Second); ; {
+		if reply, err := http.Get(n.public + "/"); err == nil {
+			reply.Body.Close()
+			return n
+		}
+		select {
+		case <-n.ended:
+			t.Fatalf("the appliance ended: %v\n%s", n.err, n.log)
+		case <-time.After(time.Millisecond):
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("the appliance does not answer\n%s", n.log)
+		}
+	}
+}
+
+// kill ends the process as a power cut does.
+func (n *node) kill() {
+	_ = n.cmd.Process.Kill() // it may have ended
+	<-n.ended
+}
+
+// stop asks the process to end and returns when it did.
+func (n *node) stop() error {
+	if err := n.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		return err
+	}
+	select {
+	case <-n.ended:
+		return n.err
+	case <-time.After(30 * time.Second):
+		return errors.New("it does not end")
+	}
+}
+
+// ledge runs a command against the node.
+func (n *node) ledge(args ...string) (stdout, stderr string, err error) {
+	cmd := exec.Command(binary, append(args, "--data", n.data)...)
+	var out, bad bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &bad
+	err = cmd.Run()
+	return out.String(), bad.String(), err
+}
+
+func (n *node) must(args ...string) string {
+	n.t.Helper()
+	out, bad, err := n.ledge(args...)
+	if err != nil {
+		n.t.Fatalf("ledge %s: %v\n%s%s\nlog:\n%s", strings.Join(args, " "), err, out, bad, n.log)
+	}
+	return out
+}
+
+// request returns the status and body of a reply of the gateway.
+func (n *node) request(method, path, body string) (int, string) {
+	n.t.Helper()
+	r, err := http.NewRequest(method, n.public+path, strings.NewReader(body))
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	reply, err := http.DefaultClient.Do(r)
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	defer reply.Body.Close()
+	text, err := io.ReadAll(reply.Body)
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	return reply.StatusCode, string(text)
+}
+
+func module(name string) string { return filepath.Join(functions, name+".wasm") }
+
+// Every example is deployed as its README line says, answers, and answers again
+// after a power cut without any help.
+func TestExamplesSurvivePowerCut(t *testing.T) {
+	data := t.TempDir()
+	n := start(t, data)
+	examples := []struct{ name, route, method, path, body, want string }{
+		{"hello", "GET /hello", "GET", "/hello", "", "hello"},
+		{"hello-go", "GET /hello-go", "GET", "/hello-go?name=Ada", "", "Ada"},
+		{"greet-extism-go", "POST /greet", "POST", "/greet", `{"name":"Ada"}`, "Ada"},
+		{"thermostat-c", "POST /thermostat", "POST", "/thermostat", `{"temperature":12.5}`, "heat"},
+		{"hello-c-reactor", "GET /hello-c", "GET", "/hello-c", "", "hello"},
+		{"hello-as", "GET /hello-as", "GET", "/hello-as", "", "hello"},
+		{"echo", "POST /echo", "POST", "/echo", "over and out", "over and out"},
+	}
+	for _, e := range examples {
+		n.must("deploy", e.name, module(e.name), "--route", e.route)
+	}
+	for _, round := range []string{"before", "after"} {
+		for _, e := range examples {
+			status, got := n.request(e.method, e.path, e.body)
+			if status != 200 || !strings.Contains(strings.ToLower(got), strings.ToLower(e.want)) {
+				t.Errorf("%s the cut: %s: %d %q", round, e.name, status, got)
+			}
+		}
+		if round == "before" {
+			n.kill()
+			n = start(t, data)
+		}
+	}
+	if err := n.stop(); err != nil {
+		t.Errorf("it was told to stop and ended with %v\n%s", err, n.log)
+	}
+}
+
+// Killed at any moment of a deploy the node comes back with every deploy that it
+// acknowledged, and with each function whole: the old one or the new one.
+func TestKillDuringDeploys(t *testing.T) {
+	rounds := 25
+	if text := os.Getenv("LEDGE_SOAK_KILLS"); text != "" {
+		if _, err := fmt.Sscan(text, &rounds); err != nil {
+			t.Fatal(err)
+		}
+	}
+	data := t.TempDir()
+	modules := []string{"echo", "hello", "echo-raw", "hello-c-reactor"}
+	acknowledged := map[string]string{} // function -> CodeSha256
+	random := rand.New(rand.NewPCG(1, uint64(rounds)))
+	var pending string
+	for round := range rounds {
+		n := start(t, data)
+		listed := n.functions()
+		for name, sha := range acknowledged {
+			if listed[name] != sha && name != pending {
+				t.Fatalf("round %d: %s was acknowledged as %s and is %q", round, name, sha, listed[name])
+			}
+			if _, bad, err := n.ledge("invoke", name, "--payload", "{}"); err != nil {
+				t.Fatalf("round %d: %s does not run: %s\n%s", round, name, bad, n.log)
+			}
+		}
+		if pending != "" && listed[pending] != "" {
+			acknowledged[pending] = listed[pending]
+		}
+		pending = ""
+		timer := time.AfterFunc(time.Duration(random.IntN(120))*time.Millisecond, func() { _ = n.cmd.Process.Kill() })
+		for i := 0; ; i++ {
+			name := fmt.Sprintf("f%d", random.IntN(6))
+			pending = name
+			out, _, err := n.ledge("deploy", name, module(modules[random.IntN(len(modules))]), "--json", "--route", "ANY /"+name)
+			if err != nil {
+				break
+			}
+			var reply struct {
+				Function struct{ CodeSha256 string }
+			}
+			if err := json.Unmarshal([]byte(out), &reply); err != nil || reply.Function.CodeSha256 == "" {
+				t.Fatalf("reply of a deploy: %v\n%s", err, out)
+			}
+			acknowledged[name] = reply.Function.CodeSha256
+			pending = ""
+		}
+		timer.Stop()
+		n.kill()
+	}
+}
+
+// functions returns the CodeSha256 of each function that the node lists.
+func (n *node) functions() map[string]string {
+	n.t.Helper()
+	reply, err := http.Get("http://" + n.control + "/2015-03-31/functions/")
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	defer reply.Body.Close()
+	var list struct {
+		Functions []struct{ FunctionName, CodeSha256 string }
+	}
+	if err := json.NewDecoder(reply.Body).Decode(&list); err != nil {
+		n.t.Fatal(err)
+	}
+	found := map[string]string{}
+	for _, f := range list.Functions {
+		found[f.FunctionName] = f.CodeSha256
+	}
+	return found
+}
+
+// What stands in the way of a start is named, with what to do about it.
+func TestStartRefused(t *testing.T) {
+	first := start(t, t.TempDir())
+	taken := strings.TrimPrefix(first.public, "http://")
+	tests := []struct {
+		name, data string
+		flags      []string
+		code       int
+		says       []string
+	}{
+		{"folder in use", first.data, nil, 1, []string{"another appliance (process ", "--data"}},
+		{"port in use", t.TempDir(), []string{"--http", taken}, 1, []string{taken + " is in use", "--http"}},
+		{"control port in use", t.TempDir(), []string{"--control", first.control}, 1, []string{"is in use", "--control"}},
+		{"control plane for all", t.TempDir(), []string{"--control", "0.0.0.0:0"}, 1, []string{"for other machines", "127.0.0.1"}},
+		{"no address", t.TempDir(), []string{"--http", "nonsense"}, 2, []string{"nonsense"}},
+		{"folder that is a file", module("hello"), nil, 1, []string{"data folder"}},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			cmd, _, _ := serveCommand(t, test.data, test.flags...)
+			out, err := cmd.CombinedOutput()
+			var exit *exec.ExitError
+			if !errors.As(err, &exit) || exit.ExitCode() != test.code {
+				t.Errorf("it ended with %v, want %d", err, test.code)
+			}
+			for _, part := range test.says {
+				if !strings.Contains(string(out), part) {
+					t.Errorf("it does not say %q:\n%s", part, out)
+				}
+			}
+		})
+	}
+	first.must("ls") // and the first one still serves
+}
+
+// A request under way is finished when the appliance is told to stop.
+func TestDrain(t *testing.T) {
+	n := start(t, t.TempDir())
+	n.must("deploy", "sleep", module("hostile/sleep"), "--route", "GET /sleep", "--payload", "raw", "--timeout", "1s", "--concurrency", "1")
+	status := make(chan int)
+	go func() {
+		for { // the probe below may be in its way
+			if code, _ := n.request("GET", "/sleep", ""); code != 429 {
+				status <- code
+				return
+			}
+		}
+	}()
+	n.waitStatus("/sleep", 429)
+	if err := n.stop(); err != nil {
+		t.Errorf("%v\n%s", err, n.log)
+	}
+	if code := <-status; code != 504 {
+		t.Errorf("the request under way got %d, not its function's timeout", code)
+	}
+}
+
+// Functions that loop, allocate, write and recurse without end are stopped at
+// their limits, with the status that API Gateway gives, and the others go on.
+func TestHostileNeighbours(t *testing.T) {
+	n := start(t, t.TempDir())
+	n.must("deploy", "echo", module("echo"), "--route", "POST /echo", "--payload", "raw")
+	hostile := []struct {
+		name   string
+		status int
+		log    string
+	}{
+		{"loop", 504, "timed out"},
+		{"loop-extism", 504, "timed out"},
+		{"sleep", 504, "timed out"},
+		{"recurse", 502, "stack"},
+		{"memory-bomb", 502, "memory"},
+		{"output-bomb", 502, "limit"},
+		{"exit3", 502, "exit status 3"},
+		{"trap", 502, "unreachable"},
+		{"notjson", 502, "JSON"},
+	}
+	for _, h := range hostile {
+		n.must("deploy", h.name, module("hostile/"+h.name), "--route", "GET /"+h.name, "--timeout", "300ms")
+	}
+	var wg sync.WaitGroup
+	for _, h := range hostile {
+		wg.Go(func() {
+			if status, body := n.request("GET", "/"+h.name, ""); status != h.status {
+				t.Errorf("%s: %d %q, want %d", h.name, status, body, h.status)
+			}
+		})
+		wg.Go(func() {
+			if status, body := n.request("POST", "/echo", h.name); status != 200 || body != h.name {
+				t.Errorf("its neighbour: %d %q", status, body)
+			}
+		})
+	}
+	wg.Wait()
+	for _, h := range hostile {
+		if log := n.must("logs", h.name); !strings.Contains(log, h.log) {
+			t.Errorf("the log of %s does not say %q:\n%s", h.name, h.log, log)
+		}
+	}
+}
+
+// A disk that is full fails the deploy with a reason, and what serves goes on
+// serving, also after a restart.
+func TestFullDisk(t *testing.T) {
+	dir := t.TempDir()
+	cmd, public, control := serveCommand(t, filepath.Join(dir, "data"))
+	script := `mount -t tmpfs -o size=3m none "$0" && exec "$@"`
+	args := append([]string{"--mount", "sh", "-c", script, dir}, cmd.Args...)
+	if os.Geteuid() != 0 {
+		args = append([]string{"--map-root-user"}, args...)
+	}
+	n := startCommand(t, exec.Command("unshare", args...), filepath.Join(dir, "data"), public, control)
+	deploy := func(name, file string) (int, string) {
+		wasm, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := json.Marshal(map[string]any{"Code": map[string]any{"ZipFile": wasm}, "Routes": []map[string]string{{"Route": "ANY /" + name, "Payload": "raw"}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := http.NewRequest("PUT", "http://"+control+"/v1/functions/"+name, bytes.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		reply, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer reply.Body.Close()
+		text, err := io.ReadAll(reply.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return reply.StatusCode, string(text)
+	}
+	if status, text := deploy("echo", module("echo")); status != 200 {
+		t.Fatalf("%d %s", status, text)
+	}
+	status, text := deploy("big", module("hello-go")) // a Go program is larger than the disk
+	if status != 507 || !strings.Contains(text, "no space left") && !strings.Contains(text, "disk is full") {
+		t.Errorf("a full disk is reported as %d %s", status, text)
+	}
+	if got := n.functions(); len(got) != 1 {
+		t.Errorf("functions %v", got)
+	}
+	for range 3 {
+		if status, body := n.request("POST", "/echo", "still"); status != 200 || body != "still" {
+			t.Errorf("%d %q", status, body)
+		}
+	}
+	if status, text := deploy("small", module("echo-raw")); status != 200 {
+		t.Errorf("there is room again, but: %d %s", status, text)
+	}
+}
+
+// A client that hangs up frees its function.
+func TestHangUp(t *testing.T) {
+	n := start(t, t.TempDir())
+	n.must("deploy", "loop", module("hostile/loop"), "--route", "GET /loop", "--payload", "raw", "--timeout", "10m", "--concurrency", "1")
+	for range 3 { // the second is let in only because the first was cancelled
+		conn, err := net.Dial("tcp", strings.TrimPrefix(n.public, "http://"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.WriteString(conn, "GET /loop HTTP/1.1\r\nHost: x\r\n\r\n"); err != nil {
+			t.Fatal(err)
+		}
+		n.waitStatus("/loop", 429)
+		conn.Close()
+	}
+	if err := n.stop(); err != nil {
+		t.Errorf("%v\n%s", err, n.log)
+	}
+}
+
+// waitStatus requests path until it gets the status; a request that hangs is cut.
+func (n *node) waitStatus(path string, want int) {
+	n.t.Helper()
+	client := http.Client{Timeout: 50 * time.Millisecond}
+	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); {
+		reply, err := client.Get(n.public + path)
+		if err != nil {
+			continue
+		}
+		reply.Body.Close()
+		if reply.StatusCode == want {
+			return
+		}
+	}
+	n.t.Fatalf("%s does not answer with %d", path, want)
+}

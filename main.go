@@ -1,0 +1,391 @@
+// Ledge is Lambda at the edge: one binary that turns a Raspberry Pi or a
+// gateway into a serverless appliance. This file opens the parts in order,
+// hands each what it needs of the others, and closes them in reverse.
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"syscall"
+	"time"
+
+	"ledge/edge"
+	"ledge/edge/awsapi"
+	"ledge/edge/cli"
+	"ledge/edge/gateway"
+	"ledge/engine"
+	"ledge/firmware"
+	"ledge/persist"
+	"ledge/scheduler"
+
+	"golang.org/x/sys/unix"
+)
+
+// Set by the build: -ldflags "-X main.version=... -X main.commit=...".
+var version, commit string
+
+const wasmtimeVersion = "44.0.0"
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	code := run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
+	stop()
+	os.Exit(code)
+}
+
+// run does what the arguments ask for and returns the exit code: 0 ok, 1
+// failed, 2 usage.
+func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	_, notTerminal := unix.IoctlGetTermios(int(os.Stderr.Fd()), unix.TCGETS)
+	return cli.Run(ctx, cli.Env{
+		Args: args, Stdin: stdin, Stdout: stdout, Stderr: stderr,
+		Getenv:     os.Getenv,
+		IsTerminal: notTerminal == nil,
+		Version: cli.Version{
+			Version:  cmp.Or(version, "dev"),
+			Commit:   commit,
+			Wasmtime: wasmtimeVersion,
+			Go:       runtime.Version(),
+			Platform: runtime.GOOS + "/" + runtime.GOARCH,
+		},
+	}, func(ctx context.Context, s cli.ServeSettings) error { return serve(ctx, s, stderr) })
+}
+
+// appliance collects what serve opened, to close it in reverse.
+type appliance struct {
+	log    *slog.Logger
+	closes []func() error
+}
+
+func (a *appliance) onClose(f func() error) { a.closes = append(a.closes, f) }
+
+// close closes everything and returns the first error.
+func (a *appliance) close() (first error) {
+	for _, f := range slices.Backward(a.closes) {
+		if err := f(); err != nil && first == nil {
+			first = err
+		}
+	}
+	return first
+}
+
+// serve runs the appliance until ctx is done.
+func serve(ctx context.Context, s cli.ServeSettings, stderr io.Writer) (err error) {
+	a := &appliance{log: newLogger(s, stderr)}
+	defer func() {
+		if closing := a.close(); err == nil {
+			err = closing
+		}
+	}()
+
+	claim, err := firmware.ClaimFolder(s.Data)
+	if err != nil {
+		return explain(err)
+	}
+	a.onClose(claim.Release)
+	// Listening comes early: a port that is taken is the commonest mistake.
+	public, err := listen("http", s.HTTP)
+	if err != nil {
+		return err
+	}
+	a.onClose(ignoreClosed(public.Close))
+	controls, err := a.listenControl(s)
+	if err != nil {
+		return err
+	}
+
+	store, code, logs, err := a.openData(s.Data)
+	if err != nil {
+		return explain(err)
+	}
+	functions, err := a.openEngine(s, store, logs)
+	if err != nil {
+		return err
+	}
+	data, err := gateway.New(gateway.Config{
+		Invoker: functions,
+		MaxBody: 10 << 20, // API Gateway's; functions have limits of their own
+		Logf:    func(format string, args ...any) { a.log.Warn(fmt.Sprintf(format, args...)) },
+		OnBadReply: func(function string, id engine.RequestID, reason string) {
+			logs.Append(function, "", id.String(), time.Now(), []byte("ERROR the reply is no HTTP response: "+reason+"\n"))
+		},
+	})
+	if err != nil {
+		return err
+	}
+	reconciler := edge.New(edge.Config{Engine: functions, Store: store, Code: code, Gateway: data, Log: a.log})
+	started := time.Now()
+	if err := reconciler.Boot(ctx); err != nil {
+		return explain(err)
+	}
+	a.log.Debug("stored functions are live", "took", time.Since(started))
+
+	failed := make(chan error, 3)
+	a.startControl(controls, failed, s, awsapi.New(awsapi.Config{
+		Reconciler: reconciler,
+		Store:      store,
+		Invoker:    functions,
+		Logs:       logs,
+		Log:        a.log,
+		Version: awsapi.Version{
+			Version: cmp.Or(version, "dev"), Commit: commit, Wasmtime: wasmtimeVersion,
+			Go: runtime.Version(), OS: runtime.GOOS, Arch: runtime.GOARCH, HTTP: public.Addr().String(),
+		},
+		Problems: func() []string { return problems(store, logs) },
+	}))
+	a.startGateway(data, public, failed, s)
+	a.startChores(functions)
+
+	a.log.Info("serving", "http", public.Addr().String(), "control", controls[0].Addr().String(), "data", s.Data, "version", cmp.Or(version, "dev"))
+	notify := os.Getenv("NOTIFY_SOCKET")
+	if err := firmware.Notify(notify, firmware.Ready); err != nil {
+		a.log.Warn("the service manager was not told", "error", err)
+	}
+	select {
+	case err := <-failed:
+		return err
+	case <-ctx.Done():
+	}
+	a.log.Info("stopping", "drain", s.DrainTimeout)
+	_ = firmware.Notify(notify, firmware.Stopping) // it was worth a warning at start, not two
+	return nil
+}
+
+func newLogger(s cli.ServeSettings, w io.Writer) *slog.Logger {
+	var level slog.Level
+	if level.UnmarshalText([]byte(s.LogLevel)) != nil {
+		level = slog.LevelInfo // the command line has checked it
+	}
+	options := &slog.HandlerOptions{Level: level}
+	if s.JSON {
+		return slog.New(slog.NewJSONHandler(w, options))
+	}
+	return slog.New(slog.NewTextHandler(w, options))
+}
+
+// openData opens everything that is kept.
+func (a *appliance) openData(dir string) (*persist.Store, *persist.Code, *persist.Logs, error) {
+	store, err := persist.Open(dir, persist.Options{})
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	a.onClose(store.Close)
+	if what := store.Recovered(); what != "" {
+		a.log.Error("the store was damaged", "what", what)
+	}
+	code, err := persist.OpenCode(dir, persist.CodeLimits{})
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	logs, err := persist.OpenLogs(dir, persist.LogOptions{})
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	a.onClose(logs.Close)
+	return store, code, logs, nil
+}
+
+func (a *appliance) openEngine(s cli.ServeSettings, store *persist.Store, logs *persist.Logs) (*engine.Runtime, error) {
+	key, err := firmware.DeviceKey(s.Data)
+	if err != nil {
+		return nil, explain(err)
+	}
+	cfg := engine.DefaultConfig()
+	cfg.ArtifactDir = filepath.Join(s.Data, "artifacts")
+	cfg.DeviceKey = key
+	cfg.MemoryBudget = s.MemoryBudget
+	cfg.MaxInstances = s.MaxInstances
+	cfg.AddressBits = s.AddressBits
+	cfg.IdleTimeout = s.IdleTimeout
+	cfg.Logs = functionLogs{logs}
+	cfg.KV = store.KV()
+	functions, err := engine.Open(cfg)
+	if err != nil {
+		return nil, explain(err)
+	}
+	a.onClose(functions.Close)
+	stats := functions.Stats()
+	a.log.Debug("engine is open", "instances", stats.MaxInstances, "budgetMB", stats.MemoryBudget>>20, "addressBits", stats.AddressBits)
+	return functions, nil
+}
+
+// functionLogs makes the store's logs the engine's LogSink.
+type functionLogs struct{ *persist.Logs }
+
+func (l functionLogs) AppendLog(function, version string, id engine.RequestID, at time.Time, text []byte) {
+	l.Append(function, version, id.String(), at, text)
+}
+
+// controlSocket is the name of the control plane's socket in the data folder.
+const controlSocket = "control.sock"
+
+// listenControl listens on TCP, first, and on the Unix socket, whose file only
+// the owner may open.
+func (a *appliance) listenControl(s cli.ServeSettings) ([]net.Listener, error) {
+	tcp, err := listen("control", s.Control)
+	if err != nil {
+		return nil, err
+	}
+	a.onClose(ignoreClosed(tcp.Close))
+	if ip := tcp.Addr().(*net.TCPAddr).IP; !ip.IsLoopback() {
+		return nil, &cli.Error{Code: "InsecureListener",
+			Message: fmt.Sprintf("the control plane would listen on %s for other machines, and it does not ask for credentials yet", tcp.Addr()),
+			Hint:    "use --control 127.0.0.1:9000 and reach it from elsewhere through ssh"}
+	}
+	path := filepath.Join(s.Data, controlSocket)
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) { // the claim says that it is nobody's
+		return nil, explain(err)
+	}
+	unix, err := net.Listen("unix", path)
+	if err != nil {
+		return nil, explain(fmt.Errorf("listen on the control socket: %w", err))
+	}
+	a.onClose(ignoreClosed(unix.Close))
+	if err := os.Chmod(path, 0o600); err != nil {
+		return nil, explain(err)
+	}
+	return []net.Listener{tcp, unix}, nil
+}
+
+// startControl serves the control plane; the TCP listener is guarded against
+// other sites' pages in a browser of this machine.
+func (a *appliance) startControl(listeners []net.Listener, failed chan<- error, s cli.ServeSettings, handler http.Handler) {
+	ctx, cancel := context.WithCancel(context.Background()) // of all requests: followed logs end with it
+	handlers := []http.Handler{awsapi.LocalOnly(handler), handler}
+	for i, l := range listeners {
+		server := &http.Server{
+			Handler:           handlers[i],
+			ReadHeaderTimeout: 10 * time.Second,
+			BaseContext:       func(net.Listener) context.Context { return ctx },
+		}
+		go func() {
+			if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+				failed <- fmt.Errorf("serve control plane: %w", err)
+			}
+		}()
+		a.onClose(func() error {
+			limit, done := context.WithTimeout(context.Background(), s.DrainTimeout)
+			defer done()
+			cancel()
+			if server.Shutdown(limit) != nil {
+				return server.Close()
+			}
+			return nil
+		})
+	}
+}
+
+func (a *appliance) startGateway(server *gateway.Server, l net.Listener, failed chan<- error, s cli.ServeSettings) {
+	ctx, cancel := context.WithCancel(context.Background())
+	served := make(chan struct{})
+	go func() {
+		defer close(served)
+		if err := server.Serve(ctx, l); err != nil {
+			failed <- fmt.Errorf("serve http: %w", err)
+		}
+	}()
+	a.onClose(func() error {
+		limit, done := context.WithTimeout(context.Background(), s.DrainTimeout)
+		defer done()
+		err := server.Shutdown(limit)
+		cancel()
+		<-served
+		if errors.Is(err, context.DeadlineExceeded) {
+			a.log.Warn("requests were cut off: they ran longer than the drain timeout")
+			return nil
+		}
+		return err
+	})
+}
+
+// startChores does what the node does for itself.
+func (a *appliance) startChores(functions *engine.Runtime) {
+	ctx, cancel := context.WithCancel(context.Background())
+	stopped := make(chan struct{})
+	chores := []scheduler.Chore{{
+		Name: "remove unused artifacts",
+		Spec: "30 3 * * *",
+		Run: func(context.Context) error {
+			removed, err := functions.Collect()
+			a.log.Debug("unused artifacts are removed", "files", removed)
+			return err
+		},
+	}}
+	go func() {
+		defer close(stopped)
+		err := scheduler.RunChores(ctx, chores, func(c scheduler.Chore, err error) {
+			if err != nil {
+				a.log.Error("chore failed", "chore", c.Name, "error", err)
+			}
+		})
+		if err != nil {
+			a.log.Error("chores do not run", "error", err)
+		}
+	}()
+	a.onClose(func() error { cancel(); <-stopped; return nil })
+}
+
+// problems are what an operator should know of the data.
+func problems(store *persist.Store, logs *persist.Logs) (list []string) {
+	if what := store.Recovered(); what != "" {
+		list = append(list, what)
+	}
+	if err := logs.Err(); err != nil {
+		list = append(list, "logs are not written: "+err.Error())
+	}
+	return list
+}
+
+// listen returns a listener, or an error that says which setting to change.
+func listen(setting, address string) (net.Listener, error) {
+	l, err := net.Listen("tcp", address)
+	switch {
+	case err == nil:
+		return l, nil
+	case errors.Is(err, syscall.EADDRINUSE):
+		return nil, &cli.Error{Code: "PortInUse", Message: "the address " + address + " is in use", Err: err,
+			Hint: fmt.Sprintf("stop what listens there, or choose another address with --%s", setting)}
+	case errors.Is(err, syscall.EACCES):
+		return nil, &cli.Error{Code: "PortNotAllowed", Message: "this user may not listen on " + address, Err: err,
+			Hint: fmt.Sprintf("choose a port above 1023 with --%s, or grant CAP_NET_BIND_SERVICE", setting)}
+	}
+	return nil, &cli.Error{Code: "Listen", Message: err.Error(), Err: err,
+		Hint: fmt.Sprintf("--%s takes an address of this machine such as 127.0.0.1:8080 or :8080", setting)}
+}
+
+// explain adds to an error what the operator can do about it.
+func explain(err error) error {
+	hint := ""
+	var claimed *firmware.ClaimedError
+	switch {
+	case errors.As(err, &claimed):
+		return &cli.Error{Code: "DataFolderInUse", Message: err.Error(), Err: err}
+	case errors.Is(err, syscall.ENOSPC):
+		hint = "the disk is full: free some space and start again; nothing that was stored is lost"
+	case errors.Is(err, syscall.EROFS), errors.Is(err, fs.ErrPermission):
+		hint = "the data folder must be writable for the user that runs the appliance; choose another with --data"
+	}
+	return &cli.Error{Code: "StartFailed", Message: err.Error(), Hint: hint, Err: err}
+}
+
+// ignoreClosed closes a listener that its server may have closed before.
+func ignoreClosed(closeListener func() error) func() error {
+	return func() error {
+		if err := closeListener(); err != nil && !errors.Is(err, net.ErrClosed) {
+			return err
+		}
+		return nil
+	}
+}

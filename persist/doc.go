@@ -1,0 +1,38 @@
+// Package persist keeps what the node must still have after a power cut.
+//
+// It has three parts that share nothing but the data folder:
+//
+//   - Store is one bbolt file, ledge.db: functions with their versions,
+//     aliases, routes, settings, and the key-value data of functions.
+//   - Code holds the files of functions, one folder per content, named by hash.
+//   - Logs holds what functions wrote, in segment files of bounded size.
+//
+// # Promises
+//
+// A write to Store or Code that returned nil is on disk: the files were synced
+// and survive a power cut on hardware that obeys fsync. An operation of Store
+// is one transaction: after a crash all of it is there or none. An operation
+// that returned one of the package's sentinel errors changed nothing. Any other
+// error of a write, such as a failing disk, leaves open whether the write is
+// there: read it back. Concurrent writers share a commit, so many of them cost
+// one fsync and not many.
+//
+// A damaged database never stops the node: Open sets it aside, starts with an
+// empty one and says so in Store.Recovered.
+//
+// Logs promise less, to spare flash memory and never to hold up a function.
+// They reach the file after at most a second and the disk when the kernel
+// writes them back, so a power cut can cost the last half minute. When records
+// come faster than the disk takes them, some are dropped and counted.
+//
+// # What it does not do
+//
+// It does not judge settings: whoever writes a Function has validated it.
+// It does not know whether the code that a Function names is there. A Route or
+// an Alias may outlive what its qualifier names; whoever serves it finds out.
+// It does not keep two appliances off one folder beyond bbolt's lock on
+// ledge.db, which makes Open return ErrLocked. It keeps no backups.
+//
+// bbolt maps the file into memory: a Store needs as much address space as its
+// file is large, and the file never shrinks, it only reuses freed pages.
+package persist

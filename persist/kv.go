@@ -1,0 +1,117 @@
+package persist
+
+import (
+	"errors"
+	"fmt"
+
+	bolt "go.etcd.io/bbolt"
+	bolterrors "go.etcd.io/bbolt/errors"
+)
+
+// Limits of key-value data.
+const (
+	MaxKeyBytes   = 1 << 10
+	MaxValueBytes = 1 << 20
+)
+
+// SizeError says that a key or a value is too small or too large to be stored.
+type SizeError struct {
+	What  string // "key" or "value"
+	Size  int    // bytes
+	Limit int    // bytes; a key has at least one
+}
+
+func (e *SizeError) Error() string {
+	if e.Size == 0 {
+		return "the " + e.What + " is empty"
+	}
+	return fmt.Sprintf("the %s has %d bytes, at most %d are stored", e.What, e.Size, e.Limit)
+}
+
+// KV is the data of functions: each has its own keys, which go with it. Its
+// methods may be called concurrently.
+type KV struct{ store *Store }
+
+// KV returns the key-value data of the store. It is usable until Close.
+func (s *Store) KV() *KV { return &KV{store: s} }
+
+// Get returns a copy of the value, which the caller owns, or nil where function
+// has no such key. An empty value is not nil.
+func (kv *KV) Get(function, key string) ([]byte, error) {
+	if err := checkKey(key); err != nil {
+		return nil, err
+	}
+	var value []byte
+	err := kv.store.view(func(tx *bolt.Tx) error {
+		if b := tx.Bucket([]byte(bucketKV)).Bucket([]byte(function)); b != nil {
+			if v := b.Get([]byte(key)); v != nil {
+				value = append(make([]byte, 0, len(v)), v...)
+			}
+		}
+		return nil
+	})
+	return value, err
+}
+
+// Put stores a copy of value and returns after it is on disk; Puts at the same
+// time share a commit. A key or value out of bounds is a *SizeError, a function
+// that is not stored is ErrNotFound: an invocation that outlives its function
+// must not leave data to the next one of that name.
+func (kv *KV) Put(function, key string, value []byte) error {
+	if err := checkKey(key); err != nil {
+		return err
+	}
+	if len(value) > MaxValueBytes {
+		return &SizeError{What: "value", Size: len(value), Limit: MaxValueBytes}
+	}
+	return kv.store.update(len(key)+len(value), func(c *change) error {
+		if err := functionExists(c.tx, function); err != nil {
+			return err
+		}
+		c.wrote = true
+		b, err := c.tx.Bucket([]byte(bucketKV)).CreateBucketIfNotExists([]byte(function))
+		if err != nil {
+			return fmt.Errorf("create bucket of function %s: %w", function, err)
+		}
+		if err := b.Put([]byte(key), value); err != nil {
+			return fmt.Errorf("write value: %w", err)
+		}
+		return nil
+	})
+}
+
+// Delete removes the key and returns after that is on disk. An absent key is
+// no error and costs no write.
+func (kv *KV) Delete(function, key string) error {
+	if err := checkKey(key); err != nil {
+		return err
+	}
+	return kv.store.update(len(key), func(c *change) error {
+		b := c.tx.Bucket([]byte(bucketKV)).Bucket([]byte(function))
+		if b == nil || b.Get([]byte(key)) == nil {
+			return nil
+		}
+		c.wrote = true
+		if err := b.Delete([]byte(key)); err != nil {
+			return fmt.Errorf("delete value: %w", err)
+		}
+		return nil
+	})
+}
+
+func checkKey(key string) error {
+	if len(key) == 0 || len(key) > MaxKeyBytes {
+		return &SizeError{What: "key", Size: len(key), Limit: MaxKeyBytes}
+	}
+	return nil
+}
+
+// dropData removes the data of a function.
+func (c *change) dropData(function string) error {
+	c.wrote = true
+	err := c.tx.Bucket([]byte(bucketKV)).DeleteBucket([]byte(function))
+	if err != nil && !errors.Is(err, bolterrors.ErrBucketNotFound) {
+		return fmt.Errorf("delete data of function %s: %w", function, err)
+	}
+	return nil
+}

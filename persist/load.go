@@ -1,0 +1,73 @@
+package persist
+
+import (
+	"fmt"
+
+	bolt "go.etcd.io/bbolt"
+)
+
+// maxSettingBytes bounds the value of a setting.
+const maxSettingBytes = 64 << 10
+
+// Load returns all functions, aliases and routes as they were at one moment.
+func (s *Store) Load() (State, error) {
+	var state State
+	err := s.view(func(tx *bolt.Tx) (err error) {
+		state.Generation = readGeneration(tx)
+		if state.Functions, err = all[Function](tx, bucketFunctions); err != nil {
+			return err
+		}
+		if state.Aliases, err = all[Alias](tx, bucketAliases); err != nil {
+			return err
+		}
+		state.Routes, err = all[Route](tx, bucketRoutes)
+		return err
+	})
+	if err != nil {
+		return State{}, fmt.Errorf("load state: %w", err)
+	}
+	return state, nil
+}
+
+// all returns the records of bucket in order of their keys.
+func all[T any](tx *bolt.Tx, bucket string) (records []T, err error) {
+	err = tx.Bucket([]byte(bucket)).ForEach(func(k, v []byte) error {
+		record, err := decode[T](bucket, k, v)
+		if err != nil {
+			return err
+		}
+		records = append(records, record)
+		return nil
+	})
+	return records, err
+}
+
+// Setting returns the value of a setting, or ErrNotFound.
+func (s *Store) Setting(key string) (value string, err error) {
+	err = s.view(func(tx *bolt.Tx) error {
+		v := tx.Bucket([]byte(bucketSettings)).Get([]byte(key))
+		if v == nil {
+			return fmt.Errorf("setting %s: %w", key, ErrNotFound)
+		}
+		value = string(v)
+		return nil
+	})
+	return value, err
+}
+
+// PutSetting stores a small value, at most 64 KiB, under key.
+func (s *Store) PutSetting(key, value string) error {
+	if err := checkName("setting", key); err != nil {
+		return err
+	}
+	if len(value) > maxSettingBytes {
+		return fmt.Errorf("%w: setting %s has %d bytes, at most %d are stored", ErrInvalid, key, len(value), maxSettingBytes)
+	}
+	err := s.update(len(value), func(c *change) error {
+		return c.putBytes(bucketSettings, []byte(key), []byte(value))
+	})
+	if err != nil {
+		return fmt.Errorf("store setting %s: %w", key, err)
+	}
+	return nil
+}

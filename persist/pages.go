@@ -1,0 +1,340 @@
+package persist
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"io"
+)
+
+// Layout of a bbolt file (go.etcd.io/bbolt/internal/common), little-endian on
+// the machines that this runs on. Pages 0 and 1 are meta pages.
+//
+//	page     id 8, flags 2, count 2, overflow 4, then count elements
+//	meta     magic 4, version 4, page size 4, flags 4, root 8, sequence 8,
+//	         freelist 8, pages in use 8, transaction 8, FNV-1a of all that 8
+//	branch   element: offset 4, key size 4, page 8
+//	leaf     element: flags 4, offset 4, key size 4, value size 4
+//	bucket   the value of a leaf element with flag 1: root 8, sequence 8, and
+//	         where root is 0 a small page of its own
+const (
+	pageHead    = 16
+	elementSize = 16
+	bucketHead  = 16
+	metaSize    = 64
+
+	flagBranch   = 0x01
+	flagLeaf     = 0x02
+	flagFreelist = 0x10
+	leafIsBucket = 0x01
+
+	boltMagic   = 0xED0CDAED
+	boltVersion = 2
+	noFreelist  = 1<<64 - 1
+)
+
+// Bounds of the check. Records are few and checked all; of functions' data,
+// which may be most of a card, only so much that the start is not held up.
+const (
+	maxTreeDepth    = 64
+	maxCheckedPages = 16 << 10
+)
+
+// checkFile looks at the page structure of a database before bbolt uses it,
+// because bbolt trusts pages: one that points back to a page above it makes it
+// run for ever, a freelist with a wild length makes it run out of memory, and a
+// page that is in use and free will be overwritten. It returns ErrDamaged.
+func checkFile(r io.ReaderAt, size int64) error {
+	m, err := newestMeta(r, size)
+	if err != nil {
+		return err
+	}
+	if m.pages < 2 || m.pages > uint64(size)/m.pageSize {
+		return fmt.Errorf("%w: it is cut off: it has %d bytes and uses %d pages of %d", ErrDamaged, size, m.pages, m.pageSize)
+	}
+	c := &pageCheck{r: r, meta: m, seen: make([]bool, m.pages)}
+	if err := c.tree(m.root, 0, true); err != nil {
+		return err
+	}
+	c.limited = true
+	for _, root := range c.later {
+		if err := c.tree(root, 0, false); err != nil {
+			return err
+		}
+	}
+	return c.freelist()
+}
+
+// boltMeta is what a meta page says.
+type boltMeta struct {
+	pageSize, root, freelist, pages, tx uint64
+}
+
+// newestMeta returns the meta page of the newest transaction. It looks for the
+// second where bbolt does: after a first page of any size from 1 KiB to 16 MiB.
+func newestMeta(r io.ReaderAt, size int64) (newest boltMeta, err error) {
+	found := false
+	for _, at := range metaOffsets(r, size) {
+		var b [pageHead + metaSize]byte
+		if _, err := r.ReadAt(b[:], at); err != nil {
+			continue // cut off
+		}
+		if m, ok := parseMeta(b[pageHead:]); ok && (!found || m.tx > newest.tx) {
+			newest, found = m, true
+		}
+	}
+	if !found {
+		return boltMeta{}, fmt.Errorf("%w: it is not a database, or both of its meta pages are lost", ErrDamaged)
+	}
+	return newest, nil
+}
+
+// metaOffsets returns where meta pages may be.
+func metaOffsets(r io.ReaderAt, size int64) []int64 {
+	var b [pageHead + metaSize]byte
+	if _, err := r.ReadAt(b[:], 0); err == nil {
+		if m, ok := parseMeta(b[pageHead:]); ok {
+			return []int64{0, int64(m.pageSize)}
+		}
+	}
+	var offsets []int64
+	for at := int64(1 << 10); at <= 16<<20 && at < size; at *= 2 {
+		offsets = append(offsets, at)
+	}
+	return offsets
+}
+
+func parseMeta(b []byte) (m boltMeta, ok bool) {
+	le := binary.LittleEndian
+	sum := fnv.New64a()
+	sum.Write(b[:metaSize-8])
+	if le.Uint32(b) != boltMagic || le.Uint32(b[4:]) != boltVersion || le.Uint64(b[metaSize-8:]) != sum.Sum64() {
+		return boltMeta{}, false
+	}
+	m = boltMeta{
+		pageSize: uint64(le.Uint32(b[8:])),
+		root:     le.Uint64(b[16:]),
+		freelist: le.Uint64(b[32:]),
+		pages:    le.Uint64(b[40:]),
+		tx:       le.Uint64(b[48:]),
+	}
+	return m, m.pageSize >= 1<<10 && m.pageSize <= 16<<20
+}
+
+// pageCheck walks the pages that a meta page leads to.
+type pageCheck struct {
+	r       io.ReaderAt
+	meta    boltMeta
+	seen    []bool   // pages met so far
+	count   int      // of them
+	later   []uint64 // roots of functions' data
+	limited bool     // stop at maxCheckedPages
+}
+
+// page is the part of a page that the check needs.
+type page struct {
+	id       uint64
+	flags    uint16
+	elements []byte
+	size     uint64 // bytes with overflow
+}
+
+// tree checks the page id and all below it. top is the bucket of buckets.
+func (c *pageCheck) tree(id uint64, depth int, top bool) error {
+	if c.limited && c.count > maxCheckedPages {
+		return nil
+	}
+	if depth > maxTreeDepth {
+		return fmt.Errorf("%w: page %d lies too deep", ErrDamaged, id)
+	}
+	p, err := c.page(id)
+	if err != nil {
+		return err
+	}
+	switch p.flags {
+	case flagBranch:
+		if len(p.elements) == 0 {
+			return fmt.Errorf("%w: branch page %d is empty", ErrDamaged, id)
+		}
+		for i := 0; i < len(p.elements); i += elementSize {
+			e := p.elements[i:]
+			if err := inPage(p, i, binary.LittleEndian.Uint32(e), binary.LittleEndian.Uint32(e[4:]), 0); err != nil {
+				return err
+			}
+			if err := c.tree(binary.LittleEndian.Uint64(e[8:]), depth+1, top); err != nil {
+				return err
+			}
+		}
+		return nil
+	case flagLeaf:
+		return c.leaf(p, int64(id*c.meta.pageSize), depth, top)
+	}
+	return fmt.Errorf("%w: page %d has flags %#x", ErrDamaged, id, p.flags)
+}
+
+// leaf checks the elements of a leaf page that begins at at in the file, and
+// the buckets among them.
+func (c *pageCheck) leaf(p page, at int64, depth int, top bool) error {
+	le := binary.LittleEndian
+	for i := 0; i < len(p.elements); i += elementSize {
+		e := p.elements[i:]
+		flags, offset, keySize, valueSize := le.Uint32(e), le.Uint32(e[4:]), le.Uint32(e[8:]), le.Uint32(e[12:])
+		if err := inPage(p, i, offset, keySize, valueSize); err != nil {
+			return err
+		}
+		if flags&leafIsBucket == 0 {
+			continue
+		}
+		keyAt := at + pageHead + int64(i) + int64(offset)
+		data := false
+		if top && keySize == uint32(len(bucketKV)) {
+			name, err := c.read(keyAt, len(bucketKV))
+			if err != nil {
+				return err
+			}
+			data = string(name) == bucketKV
+		}
+		if err := c.bucket(p.id, keyAt+int64(keySize), valueSize, depth+1, data); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// bucket checks the bucket whose header is the value at at; data says to leave
+// its pages for later.
+func (c *pageCheck) bucket(id uint64, at int64, size uint32, depth int, data bool) error {
+	if size < bucketHead {
+		return fmt.Errorf("%w: a bucket in page %d is cut off", ErrDamaged, id)
+	}
+	head, err := c.read(at, bucketHead)
+	if err != nil {
+		return err
+	}
+	root := binary.LittleEndian.Uint64(head)
+	switch {
+	case root != 0 && data:
+		c.later = append(c.later, root)
+		return nil
+	case root != 0:
+		return c.tree(root, depth, false)
+	case size < bucketHead+pageHead || depth > maxTreeDepth:
+		return fmt.Errorf("%w: a bucket in page %d is cut off", ErrDamaged, id)
+	}
+	inline, err := c.parse(at+bucketHead, uint64(size-bucketHead))
+	if err != nil {
+		return err
+	}
+	if inline.flags != flagLeaf {
+		return fmt.Errorf("%w: a bucket in page %d has flags %#x", ErrDamaged, id, inline.flags)
+	}
+	inline.id = id
+	return c.leaf(inline, at+bucketHead, depth, false)
+}
+
+// page reads a page and notes that it was met. It must not have been before.
+func (c *pageCheck) page(id uint64) (page, error) {
+	if id < 2 || id >= c.meta.pages {
+		return page{}, fmt.Errorf("%w: something points to page %d of %d", ErrDamaged, id, c.meta.pages)
+	}
+	at := int64(id * c.meta.pageSize)
+	head, err := c.read(at, pageHead)
+	if err != nil {
+		return page{}, err
+	}
+	if own := binary.LittleEndian.Uint64(head); own != id {
+		return page{}, fmt.Errorf("%w: page %d says that it is page %d", ErrDamaged, id, own)
+	}
+	pages := 1 + uint64(binary.LittleEndian.Uint32(head[12:]))
+	if pages > c.meta.pages-id {
+		return page{}, fmt.Errorf("%w: page %d goes on beyond the end", ErrDamaged, id)
+	}
+	for i := id; i < id+pages; i++ {
+		if c.seen[i] {
+			return page{}, fmt.Errorf("%w: page %d is used twice", ErrDamaged, i)
+		}
+		c.seen[i] = true
+	}
+	c.count++ // of a value that fills many pages, only the first is read
+	p, err := c.parse(at, pages*c.meta.pageSize)
+	p.id = id
+	return p, err
+}
+
+// parse reads the head and the elements of a page of size bytes.
+func (c *pageCheck) parse(at int64, size uint64) (page, error) {
+	head, err := c.read(at, pageHead)
+	if err != nil {
+		return page{}, err
+	}
+	p := page{flags: binary.LittleEndian.Uint16(head[8:]), size: size}
+	if p.flags == flagFreelist {
+		return p, nil
+	}
+	count := int(binary.LittleEndian.Uint16(head[10:]))
+	if uint64(pageHead+count*elementSize) > size {
+		return page{}, fmt.Errorf("%w: a page has %d elements in %d bytes", ErrDamaged, count, size)
+	}
+	p.elements, err = c.read(at+pageHead, count*elementSize)
+	return p, err
+}
+
+// inPage makes sure that the key and value of the element at i lie in its page.
+// Their offset counts from the element.
+func inPage(p page, i int, offset, keySize, valueSize uint32) error {
+	if uint64(pageHead+i)+uint64(offset)+uint64(keySize)+uint64(valueSize) > p.size {
+		return fmt.Errorf("%w: an element of page %d lies outside of it", ErrDamaged, p.id)
+	}
+	return nil
+}
+
+// freelist checks that the pages that are listed as free are not in use.
+func (c *pageCheck) freelist() error {
+	if c.meta.freelist == noFreelist { // bbolt then looks for free pages itself
+		return nil
+	}
+	p, err := c.page(c.meta.freelist)
+	if err != nil {
+		return err
+	}
+	if p.flags != flagFreelist {
+		return fmt.Errorf("%w: the freelist is a page with flags %#x", ErrDamaged, p.flags)
+	}
+	at := int64(p.id * c.meta.pageSize)
+	head, err := c.read(at, pageHead+8)
+	if err != nil {
+		return err
+	}
+	count, start := uint64(binary.LittleEndian.Uint16(head[10:])), uint64(pageHead)
+	if count == 0xffff { // the length did not fit
+		count, start = binary.LittleEndian.Uint64(head[pageHead:]), pageHead+8
+	}
+	if count > (p.size-start)/8 {
+		return fmt.Errorf("%w: the freelist has %d entries in %d bytes", ErrDamaged, count, p.size)
+	}
+	ids, err := c.read(at+int64(start), int(count)*8)
+	if err != nil {
+		return err
+	}
+	for ; len(ids) > 0; ids = ids[8:] {
+		id := binary.LittleEndian.Uint64(ids)
+		if id < 2 || id >= c.meta.pages || c.seen[id] {
+			return fmt.Errorf("%w: page %d is listed as free, and in use or free already", ErrDamaged, id)
+		}
+		c.seen[id] = true
+	}
+	return nil
+}
+
+// read returns n bytes at at. That the disk cannot deliver them is damage too.
+func (c *pageCheck) read(at int64, n int) ([]byte, error) {
+	b := make([]byte, n)
+	if _, err := c.r.ReadAt(b, at); err != nil {
+		if errors.Is(err, io.EOF) {
+			err = io.ErrUnexpectedEOF
+		}
+		return nil, fmt.Errorf("%w: read at %d: %w", ErrDamaged, at, err)
+	}
+	return b, nil
+}

@@ -1,0 +1,94 @@
+package persist
+
+import (
+	"errors"
+	"time"
+)
+
+// Errors that callers test for. They are wrapped with what was looked for.
+var (
+	ErrNotFound = errors.New("not found")
+	ErrExists   = errors.New("already exists")
+	// ErrConflict: the record changed since it was read, or a route belongs to
+	// another function.
+	ErrConflict = errors.New("conflict")
+	// ErrInvalid: the record cannot be stored as it is: an empty name, a
+	// control character in a key, more bytes than fit.
+	ErrInvalid = errors.New("invalid record")
+)
+
+// Latest is the version name of a function's unpublished code and settings.
+const Latest = "$LATEST"
+
+// Function is one version of a function as the node stores it: settings and
+// the name of its code, which lies in the code store.
+type Function struct {
+	Name             string            `json:"name"`
+	Version          string            `json:"version"`
+	Description      string            `json:"description,omitempty"`
+	Runtime          string            `json:"runtime"`                    // what runs it: "wasi", "extism"
+	RequestedRuntime string            `json:"requestedRuntime,omitempty"` // the name that was asked for: "provided.al2023"
+	Handler          string            `json:"handler,omitempty"`
+	Role             string            `json:"role,omitempty"` // accepted and shown, not used
+	CodeHash         string            `json:"codeHash"`       // hex SHA-256: the folder in the code store
+	CodeSha256       string            `json:"codeSha256"`     // base64 SHA-256 of what was uploaded, as AWS Lambda reports it
+	CodeSize         int64             `json:"codeSize"`       // bytes of what was uploaded
+	Env              map[string]string `json:"env,omitempty"`
+	MemoryMB         int               `json:"memoryMB"`
+	TimeoutMillis    int64             `json:"timeoutMillis"`
+	Concurrency      int               `json:"concurrency,omitempty"` // 0: the engine's default
+	Isolation        string            `json:"isolation"`
+	AllowHosts       []string          `json:"allowHosts,omitempty"`
+	NoSnapshot       bool              `json:"noSnapshot,omitempty"`
+	Tags             map[string]string `json:"tags,omitempty"`
+	RevisionID       string            `json:"revisionId"` // new with every write
+	Created          time.Time         `json:"created"`
+	LastModified     time.Time         `json:"lastModified"`
+}
+
+// Alias names a version, or splits traffic between two.
+type Alias struct {
+	Function    string             `json:"function"`
+	Name        string             `json:"name"`
+	Version     string             `json:"version"`
+	Weights     map[string]float64 `json:"weights,omitempty"` // other versions' share of traffic, 0 to 1
+	Description string             `json:"description,omitempty"`
+	RevisionID  string             `json:"revisionId"`
+}
+
+// Route sends HTTP requests to a function.
+type Route struct {
+	Method      string `json:"method"` // "GET", "ANY"; empty for $default
+	Path        string `json:"path"`   // "/hello/{name}", "$default"
+	Function    string `json:"function"`
+	Qualifier   string `json:"qualifier,omitempty"`   // version or alias; empty means Latest
+	Payload     string `json:"payload,omitempty"`     // "2.0" (default) or "raw"
+	ContentType string `json:"contentType,omitempty"` // of raw replies
+	CORS        *CORS  `json:"cors,omitempty"`
+}
+
+// Key identifies a route: no two have the same.
+func (r Route) Key() string {
+	if r.Method == "" {
+		return r.Path
+	}
+	return r.Method + " " + r.Path
+}
+
+// CORS is a route's cross-origin policy (https://fetch.spec.whatwg.org/#http-cors-protocol).
+type CORS struct {
+	AllowOrigins     []string `json:"allowOrigins,omitempty"`
+	AllowMethods     []string `json:"allowMethods,omitempty"`
+	AllowHeaders     []string `json:"allowHeaders,omitempty"`
+	ExposeHeaders    []string `json:"exposeHeaders,omitempty"`
+	MaxAgeSeconds    int      `json:"maxAgeSeconds,omitempty"`
+	AllowCredentials bool     `json:"allowCredentials,omitempty"`
+}
+
+// State is everything that the node must make live at boot.
+type State struct {
+	Functions  []Function // every version of every function, by name and version, Latest first
+	Aliases    []Alias    // by function and name
+	Routes     []Route    // by Key
+	Generation uint64     // of the store when this was read, see Store.Generation
+}

@@ -1,0 +1,131 @@
+package persist
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"runtime/debug"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	bolt "go.etcd.io/bbolt"
+	bolterrors "go.etcd.io/bbolt/errors"
+)
+
+// Errors of a Store as a whole.
+var (
+	// ErrLocked: another process has the store open.
+	ErrLocked = errors.New("store is in use by another process")
+	// ErrClosed: the store or log was closed.
+	ErrClosed = errors.New("store is closed")
+	// ErrDamaged: a page of the database could not be read. The rest of the
+	// store still works; the next Open decides whether it can be kept.
+	ErrDamaged = errors.New("store is damaged")
+)
+
+// Options of Open. The zero value is what the appliance uses.
+type Options struct {
+	// LockTimeout is how long Open waits for another process to let go of the
+	// store; 0 means one second.
+	LockTimeout time.Duration
+
+	now    func() time.Time // nil: time.Now
+	faults *faults
+}
+
+// Store is the node's database. Its methods may be called concurrently.
+type Store struct {
+	db         *bolt.DB
+	recovered  string
+	now        func() time.Time
+	faults     *faults
+	generation atomic.Uint64
+
+	mu         sync.Mutex // guards what follows
+	queue      []*write   // waiting for a commit
+	committing bool       // a goroutine is working off queue
+	closed     bool
+	committer  sync.WaitGroup
+}
+
+// Open opens the store in dir and creates both where they are missing.
+//
+// A database that cannot be read is set aside as
+// ledge.db.damaged-<Unix time> and replaced by an empty one; Recovered then
+// says so. Open returns ErrLocked where another process has the store open,
+// and a *SchemaError, with nothing changed, for one that a newer release wrote.
+func Open(dir string, opts Options) (*Store, error) {
+	if opts.LockTimeout == 0 {
+		opts.LockTimeout = time.Second
+	}
+	if opts.now == nil {
+		opts.now = time.Now
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("create data folder: %w", err)
+	}
+	db, recovered, err := openDatabase(dir, opts)
+	if err != nil {
+		return nil, err
+	}
+	s := &Store{db: db, recovered: recovered, now: opts.now, faults: opts.faults}
+	err = s.view(func(tx *bolt.Tx) error {
+		s.generation.Store(readGeneration(tx))
+		return nil
+	})
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("read generation: %w", err), db.Close())
+	}
+	return s, nil
+}
+
+// Close waits for the writes that were begun and closes the database. Later
+// calls of other methods return ErrClosed; later calls of Close do nothing.
+func (s *Store) Close() error {
+	s.mu.Lock()
+	first := !s.closed
+	s.closed = true
+	s.mu.Unlock()
+	if !first {
+		return nil
+	}
+	s.committer.Wait()
+	if err := s.db.Close(); err != nil {
+		return fmt.Errorf("close database: %w", err)
+	}
+	return nil
+}
+
+// Recovered says in one sentence what Open found damaged and what it did about
+// it. It is empty where the store was in order.
+func (s *Store) Recovered() string { return s.recovered }
+
+// Generation grows with every commit that changes functions, versions,
+// aliases, routes or settings, also across restarts. It is the Generation of
+// the State that Load returns when nothing changed in between.
+func (s *Store) Generation() uint64 { return s.generation.Load() }
+
+// view runs fn in a read transaction, which sees one moment of the store.
+func (s *Store) view(fn func(*bolt.Tx) error) (err error) {
+	defer catchDamage(debug.SetPanicOnFault(true), &err)
+	return closedError(s.db.View(fn))
+}
+
+// catchDamage, deferred, turns a panic into ErrDamaged. bbolt panics on a page
+// that makes no sense, and a page that the disk cannot deliver arrives as a
+// fault on the mapped file; neither may take down the node for the sake of one
+// record. panicOnFault is the goroutine's setting to go back to.
+func catchDamage(panicOnFault bool, err *error) {
+	debug.SetPanicOnFault(panicOnFault)
+	if r := recover(); r != nil {
+		*err = fmt.Errorf("%w: %v", ErrDamaged, r)
+	}
+}
+
+func closedError(err error) error {
+	if errors.Is(err, bolterrors.ErrDatabaseNotOpen) {
+		return ErrClosed
+	}
+	return err
+}

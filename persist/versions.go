@@ -1,0 +1,153 @@
+package persist
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"maps"
+	"slices"
+
+	bolt "go.etcd.io/bbolt"
+)
+
+// Publish copies a function's Latest to its next version number, which was
+// never used before. description, where it is not empty, replaces that of
+// Latest in the copy. expectRevision is the RevisionID that Latest must have,
+// or empty; ErrConflict says that it has another.
+//
+// Where code and settings are those of the version published last, that one is
+// returned and created is false, as AWS Lambda does.
+func (s *Store) Publish(name, description, expectRevision string) (fn Function, created bool, err error) {
+	err = s.update(0, func(c *change) error {
+		latest, exists, err := get[Function](c.tx, bucketFunctions, versionKey(name, 0))
+		if err != nil {
+			return err
+		}
+		if !exists {
+			return fmt.Errorf("function %s: %w", name, ErrNotFound)
+		}
+		if expectRevision == MustNotExist {
+			return fmt.Errorf("%w: a version cannot be published of a function that must not exist", ErrInvalid)
+		}
+		if err := checkRevision("function "+name, exists, latest.RevisionID, expectRevision); err != nil {
+			return err
+		}
+		last := lastPublished(c.tx, name)
+		if last > 0 {
+			before, found, err := get[Function](c.tx, bucketFunctions, versionKey(name, last))
+			if err != nil {
+				return err
+			}
+			if found && sameVersion(before, latest) {
+				fn, created = before, false
+				return nil
+			}
+		}
+		next := latest
+		next.Version = versionName(last + 1)
+		if description != "" {
+			next.Description = description
+		}
+		next.RevisionID = newRevision()
+		next.LastModified = milli(s.now())
+		next.Created = next.LastModified
+		if err := c.put(bucketFunctions, versionKey(name, last+1), next); err != nil {
+			return err
+		}
+		if err := c.putBytes(bucketPublished, []byte(name), binary.BigEndian.AppendUint64(nil, last+1)); err != nil {
+			return err
+		}
+		fn, created = next, true
+		return nil
+	})
+	if err != nil {
+		return Function{}, false, fmt.Errorf("publish function %s: %w", name, err)
+	}
+	return fn, created, nil
+}
+
+// lastPublished returns the highest version number that name ever had.
+func lastPublished(tx *bolt.Tx, name string) uint64 {
+	if v := tx.Bucket([]byte(bucketPublished)).Get([]byte(name)); len(v) == 8 {
+		return binary.BigEndian.Uint64(v)
+	}
+	return 0
+}
+
+// sameVersion reports whether publishing b after a would only give a another
+// number. Description and tags describe a function and do not make a version.
+func sameVersion(a, b Function) bool {
+	return a.Runtime == b.Runtime && a.RequestedRuntime == b.RequestedRuntime &&
+		a.Handler == b.Handler && a.Role == b.Role &&
+		a.CodeHash == b.CodeHash && a.CodeSha256 == b.CodeSha256 && a.CodeSize == b.CodeSize &&
+		maps.Equal(a.Env, b.Env) &&
+		a.MemoryMB == b.MemoryMB && a.TimeoutMillis == b.TimeoutMillis &&
+		a.Concurrency == b.Concurrency && a.Isolation == b.Isolation &&
+		slices.Equal(a.AllowHosts, b.AllowHosts) && a.NoSnapshot == b.NoSnapshot
+}
+
+// Versions returns the versions of a function in the order Latest, 1, 2, 3 and
+// so on, from the one after the version after, which may be empty, at most
+// limit of them or all where limit is 0. more says that there are others; the
+// last version is then the next after.
+func (s *Store) Versions(name, after string, limit int) (fns []Function, more bool, err error) {
+	start := uint64(0)
+	if after != "" {
+		number, isVersion := versionNumber(after)
+		if !isVersion || number == noVersion {
+			return nil, false, fmt.Errorf("%w: %q is not a version", ErrInvalid, after)
+		}
+		start = number + 1
+	}
+	err = s.view(func(tx *bolt.Tx) error {
+		if err := functionExists(tx, name); err != nil {
+			return err
+		}
+		prefix := memberPrefix(name)
+		c := tx.Bucket([]byte(bucketFunctions)).Cursor()
+		for k, v := c.Seek(versionKey(name, start)); k != nil && bytes.HasPrefix(k, prefix); k, v = c.Next() {
+			if limit > 0 && len(fns) == limit {
+				more = true
+				return nil
+			}
+			fn, err := decode[Function](bucketFunctions, k, v)
+			if err != nil {
+				return err
+			}
+			fns = append(fns, fn)
+		}
+		return nil
+	})
+	return fns, more, err
+}
+
+// DeleteVersion removes a published version. ErrConflict names the alias that
+// still points at it. Latest goes only with its function: ErrInvalid.
+func (s *Store) DeleteVersion(name, version string) error {
+	number, isVersion := versionNumber(version)
+	if !isVersion || number == 0 {
+		return fmt.Errorf("delete version %q of function %s: %w: it is not a published version", version, name, ErrInvalid)
+	}
+	err := s.update(0, func(c *change) error {
+		if err := functionExists(c.tx, name); err != nil {
+			return err
+		}
+		if c.tx.Bucket([]byte(bucketFunctions)).Get(versionKey(name, number)) == nil {
+			return fmt.Errorf("version %s: %w", version, ErrNotFound)
+		}
+		aliases, err := members[Alias](c.tx, bucketAliases, name)
+		if err != nil {
+			return err
+		}
+		for _, a := range aliases {
+			if _, shared := a.Weights[version]; shared || a.Version == version {
+				return fmt.Errorf("alias %s points at it: %w", a.Name, ErrConflict)
+			}
+		}
+		return c.delete(bucketFunctions, versionKey(name, number))
+	})
+	if err != nil {
+		return fmt.Errorf("delete version %s of function %s: %w", version, name, err)
+	}
+	return nil
+}
