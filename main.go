@@ -137,7 +137,7 @@ func serve(ctx context.Context, s cli.ServeSettings, stderr io.Writer) (err erro
 		Reconciler: reconciler,
 		Store:      store,
 		Invoker:    functions,
-		Logs:       logs,
+		Logs:       stoppableLogs{logs, ctx.Done()},
 		Log:        a.log,
 		Version: awsapi.Version{
 			Version: cmp.Or(version, "dev"), Commit: commit, Wasmtime: wasmtimeVersion,
@@ -146,7 +146,7 @@ func serve(ctx context.Context, s cli.ServeSettings, stderr io.Writer) (err erro
 		Problems: func() []string { return problems(store, logs) },
 	}))
 	a.startGateway(data, public, failed, s)
-	a.startChores(functions)
+	a.startChores(functions, reconciler)
 
 	a.log.Info("serving", "http", public.Addr().String(), "control", controls[0].Addr().String(), "data", s.Data, "version", cmp.Or(version, "dev"))
 	notify := os.Getenv("NOTIFY_SOCKET")
@@ -228,6 +228,26 @@ func (l functionLogs) AppendLog(function, version string, id engine.RequestID, a
 	l.Append(function, version, id.String(), at, text)
 }
 
+// stoppableLogs are logs whose followers go home when the appliance stops, so
+// that it need not wait for them.
+type stoppableLogs struct {
+	*persist.Logs
+	stopping <-chan struct{}
+}
+
+func (l stoppableLogs) Follow(ctx context.Context, q persist.Query, each func(persist.Record) error) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	go func() {
+		select {
+		case <-l.stopping:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	return l.Logs.Follow(ctx, q, each)
+}
+
 // controlSocket is the name of the control plane's socket in the data folder.
 const controlSocket = "control.sock"
 
@@ -262,7 +282,8 @@ func (a *appliance) listenControl(s cli.ServeSettings) ([]net.Listener, error) {
 // startControl serves the control plane; the TCP listener is guarded against
 // other sites' pages in a browser of this machine.
 func (a *appliance) startControl(listeners []net.Listener, failed chan<- error, s cli.ServeSettings, handler http.Handler) {
-	ctx, cancel := context.WithCancel(context.Background()) // of all requests: followed logs end with it
+	ctx, cancel := context.WithCancel(context.Background()) // of all requests
+	a.onClose(func() error { cancel(); return nil })
 	handlers := []http.Handler{awsapi.LocalOnly(handler), handler}
 	for i, l := range listeners {
 		server := &http.Server{
@@ -278,11 +299,11 @@ func (a *appliance) startControl(listeners []net.Listener, failed chan<- error, 
 		a.onClose(func() error {
 			limit, done := context.WithTimeout(context.Background(), s.DrainTimeout)
 			defer done()
-			cancel()
-			if server.Shutdown(limit) != nil {
-				return server.Close()
+			if server.Shutdown(limit) == nil {
+				return nil
 			}
-			return nil
+			cancel()
+			return server.Close()
 		})
 	}
 }
@@ -311,7 +332,7 @@ func (a *appliance) startGateway(server *gateway.Server, l net.Listener, failed 
 }
 
 // startChores does what the node does for itself.
-func (a *appliance) startChores(functions *engine.Runtime) {
+func (a *appliance) startChores(functions *engine.Runtime, reconciler *edge.Reconciler) {
 	ctx, cancel := context.WithCancel(context.Background())
 	stopped := make(chan struct{})
 	chores := []scheduler.Chore{{
@@ -320,6 +341,14 @@ func (a *appliance) startChores(functions *engine.Runtime) {
 		Run: func(context.Context) error {
 			removed, err := functions.Collect()
 			a.log.Debug("unused artifacts are removed", "files", removed)
+			return err
+		},
+	}, {
+		Name: "remove unused code",
+		Spec: "30 3 * * *",
+		Run: func(ctx context.Context) error {
+			removed, freed, err := reconciler.Collect(ctx)
+			a.log.Debug("unused code is removed", "functions", removed, "bytes", freed)
 			return err
 		},
 	}}

@@ -88,11 +88,10 @@ type Config struct {
 // Reconciler turns stored state into live state. Its methods are safe for
 // concurrent use.
 //
-// Lock order: turn (one change at a time), then, inside the calls made under
-// it, the store's write lock or the engine's locks, one after the other and
-// never nested in the other order: the engine calls commit, hence the store,
-// and the store calls nobody. Invocations take none of these in turn, so a long
-// compile under turn delays only other changes.
+// Lock order: turn (one change at a time), then the engine's locks, then the
+// store's write lock: the engine calls commit under its own lock, and the store
+// calls nobody. Invocations never wait for turn, so a long compile under it
+// delays only other changes.
 type Reconciler struct {
 	engine  Engine
 	store   Store
@@ -104,7 +103,8 @@ type Reconciler struct {
 	// turn holds one token; who has it may change things. It is a channel and
 	// not a mutex so that a caller who hangs up does not wait for its turn.
 	turn chan struct{}
-	// retired are the code hashes that left service and when. Guarded by turn.
+	// retired are the hashes of code that left service, and when its last
+	// invocation must have ended. Guarded by turn.
 	retired map[string]time.Time
 }
 
@@ -165,49 +165,75 @@ func (r *Reconciler) Boot(ctx context.Context) error {
 		}
 	}
 	r.gateway.SetTable(r.usableTable(state.Routes))
-	r.collect(state)
+	if _, _, err := r.collect(state); err != nil {
+		r.log.Warn("unused code is not removed", "error", err)
+	}
 	return nil
 }
 
-// retire notes that the code of hash may have left service.
-func (r *Reconciler) retire(hash string) {
-	if hash != "" {
-		r.retired[hash] = r.now()
+// retire notes that the code of fn left service. An invocation that began
+// before may read its files until it times out.
+func (r *Reconciler) retire(fn persist.Function) {
+	if until := r.now().Add(time.Duration(fn.TimeoutMillis)*time.Millisecond + retireMargin); until.After(r.retired[fn.CodeHash]) {
+		r.retired[fn.CodeHash] = until
 	}
 }
 
-// sweep removes code that nothing uses any more. It reports to the log only:
-// the change that made the code superfluous has succeeded or failed by itself.
-func (r *Reconciler) sweep() {
+// retireMargin is the time that the engine may need to end an invocation that
+// timed out.
+const retireMargin = 5 * time.Second
+
+// Collect removes the code that nothing uses any more, and returns the number
+// of its folders and their bytes. Boot and every deploy of code do that too.
+func (r *Reconciler) Collect(ctx context.Context) (removed int, freed int64, err error) {
+	if err := r.begin(ctx); err != nil {
+		return 0, 0, err
+	}
+	defer r.end()
 	state, err := r.store.Load()
 	if err != nil {
-		r.log.Warn("unused code not removed", "error", err)
-		return
+		return 0, 0, fmt.Errorf("load stored state: %w", err)
 	}
-	r.collect(state)
+	return r.collect(state)
 }
 
-// collect removes the code that neither state nor a running invocation can be
-// using. Code that was in service stays for MaxTimeout after it was replaced,
-// since an invocation that began before may read its files that long.
-func (r *Reconciler) collect(state persist.State) {
+// makeRoom removes superfluous code before new code is stored, if there is
+// likely to be any. A failure is logged: what follows may succeed all the same.
+func (r *Reconciler) makeRoom() {
+	now := r.now()
+	due := false
+	for _, until := range r.retired {
+		due = due || until.Before(now)
+	}
+	if !due {
+		return
+	}
+	state, err := r.store.Load()
+	if err == nil {
+		_, _, err = r.collect(state)
+	}
+	if err != nil {
+		r.log.Warn("unused code is not removed", "error", err)
+	}
+}
+
+// collect removes the code that neither state names nor a running invocation
+// can be using.
+func (r *Reconciler) collect(state persist.State) (removed int, freed int64, err error) {
 	inUse := make(map[string]bool, len(state.Functions)+len(r.retired))
 	for _, fn := range state.Functions {
 		inUse[fn.CodeHash] = true
 	}
 	now := r.now()
-	for hash, since := range r.retired {
-		if age := now.Sub(since); age >= 0 && age <= engine.MaxTimeout {
+	for hash, until := range r.retired {
+		if now.Before(until) {
 			inUse[hash] = true
 		} else {
 			delete(r.retired, hash)
 		}
 	}
-	removed, freed, err := r.code.Collect(inUse)
-	if err != nil {
-		r.log.Warn("unused code not removed", "error", err)
+	if removed, freed, err = r.code.Collect(inUse); err != nil {
+		return removed, freed, fmt.Errorf("remove unused code: %w", err)
 	}
-	if removed > 0 {
-		r.log.Info("unused code removed", "folders", removed, "bytes", freed)
-	}
+	return removed, freed, nil
 }

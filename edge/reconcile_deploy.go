@@ -87,8 +87,7 @@ func (r *Reconciler) Deploy(ctx context.Context, c Change) (Deployed, error) {
 		fn.Name, fn.Version = old.Name, old.Version // not for Edit to change
 	}
 	if c.Code != nil {
-		// Whatever happens from here, code that nothing refers to goes again.
-		defer r.sweep()
+		r.makeRoom()
 		info, err := r.code.Put(c.Code)
 		if err != nil {
 			return Deployed{}, fmt.Errorf("store code of %s: %w", c.Name, err)
@@ -128,8 +127,8 @@ func (r *Reconciler) Deploy(ctx context.Context, c Change) (Deployed, error) {
 	if len(c.Routes) > 0 {
 		r.gateway.SetTable(table)
 	}
-	if old.CodeHash != fn.CodeHash {
-		r.retire(old.CodeHash)
+	if old.CodeHash != "" && old.CodeHash != fn.CodeHash {
+		r.retire(old)
 	}
 	done := Deployed{Function: fn, Created: old.RevisionID == "", Deployment: deployment, Routes: routes.all}
 	if c.Publish {

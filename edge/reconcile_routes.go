@@ -26,9 +26,13 @@ func (r *Reconciler) PutRoute(ctx context.Context, route persist.Route, replace 
 	if err != nil {
 		return fmt.Errorf("read routes: %w", err)
 	}
-	would := without(stored, route.Key())
-	if len(would) != len(stored) && !replace {
-		return fmt.Errorf("route %q: %w", route.Key(), persist.ErrExists)
+	would := make([]persist.Route, 0, len(stored)+1)
+	for _, other := range stored {
+		if other.Key() != route.Key() {
+			would = append(would, other)
+		} else if !replace {
+			return fmt.Errorf("route %q to function %s: %w", other.Key(), other.Function, persist.ErrExists)
+		}
 	}
 	table, err := newTable(append(would, route))
 	if err != nil {
@@ -105,11 +109,6 @@ func normal(route persist.Route) persist.Route {
 		route.Method = ""
 	}
 	return route
-}
-
-// without returns a new slice of the routes with another key.
-func without(routes []persist.Route, key string) []persist.Route {
-	return slices.DeleteFunc(slices.Clone(routes), func(route persist.Route) bool { return route.Key() == key })
 }
 
 // newTable builds the gateway's table from stored routes, and proves them by it.

@@ -21,9 +21,8 @@ func (r *Reconciler) Delete(ctx context.Context, name string) (persist.State, er
 	if err != nil {
 		return persist.State{}, err
 	}
-	defer r.sweep()
 	for _, fn := range removed.Functions {
-		r.retire(fn.CodeHash)
+		r.retire(fn)
 	}
 	// The function is deleted now; what is left must be tried to the end.
 	var routes error
@@ -47,8 +46,7 @@ func (r *Reconciler) DeleteVersion(ctx context.Context, name, version string) er
 	if err := r.store.DeleteVersion(name, version); err != nil {
 		return err
 	}
-	defer r.sweep()
-	r.retire(fn.CodeHash)
+	r.retire(fn)
 	return r.takeOff(name, version)
 }
 

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -29,45 +30,44 @@ func tooLarge(limit int64) *fault {
 		Message: fmt.Sprintf("Request must be smaller than %d bytes for this operation", limit)}
 }
 
-// readBody returns the whole body. Where it may be large, it waits for an
-// upload slot, which the caller gives back with release when it has done with
-// the bytes.
-func (a *api) readBody(w http.ResponseWriter, r *http.Request, limit int64) (body []byte, release func(), err error) {
+// readBody returns the whole body.
+func readBody(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, error) {
 	if r.ContentLength > limit {
 		w.Header().Set("Connection", "close") // rather than read what nobody wants
-		return nil, nil, tooLarge(limit)
-	}
-	release = func() {}
-	if limit > largeBody && (r.ContentLength < 0 || r.ContentLength > largeBody) {
-		select {
-		case a.uploads <- struct{}{}:
-			release = func() { <-a.uploads }
-		case <-r.Context().Done():
-			return nil, nil, fmt.Errorf("wait for other uploads: %w", r.Context().Err())
-		}
+		return nil, tooLarge(limit)
 	}
 	var buf bytes.Buffer
 	if r.ContentLength > 0 {
 		buf.Grow(int(r.ContentLength) + bytes.MinRead) // ReadFrom wants room to see the end
 	}
 	if _, err := buf.ReadFrom(http.MaxBytesReader(w, r.Body, limit)); err != nil {
-		release()
 		var tooBig *http.MaxBytesError
 		if errors.As(err, &tooBig) {
-			return nil, nil, tooLarge(limit)
+			return nil, tooLarge(limit)
 		}
-		return nil, nil, badContent("could not read the request body: " + err.Error())
+		return nil, badContent("could not read the request body: " + err.Error())
 	}
-	return buf.Bytes(), release, nil
+	return buf.Bytes(), nil
 }
 
-// readJSON decodes the body of r into v. release is as in readBody.
+// readJSON decodes the body of r into v. A large body waits for an upload slot,
+// so that many uploads at once do not take all memory. The caller must call
+// release, which gives the slot back, when it has done with v.
 func (a *api) readJSON(w http.ResponseWriter, r *http.Request, limit int64, v any) (release func(), err error) {
-	body, release, err := a.readBody(w, r, limit)
-	if err != nil {
-		return nil, err
+	release = func() {}
+	if limit > largeBody && (r.ContentLength < 0 || r.ContentLength > largeBody) {
+		select {
+		case a.uploads <- struct{}{}:
+			release = func() { <-a.uploads }
+		case <-r.Context().Done():
+			return nil, fmt.Errorf("wait for other uploads: %w", r.Context().Err())
+		}
 	}
-	if err := decode(body, v); err != nil {
+	body, err := readBody(w, r, limit)
+	if err == nil {
+		err = decode(body, v)
+	}
+	if err != nil {
 		release()
 		return nil, err
 	}
@@ -114,11 +114,13 @@ func decode(body []byte, v any) error {
 	return badContent("Could not parse request body into json: " + err.Error())
 }
 
-// member names a JSON member by its path as the client wrote it, without the
-// Go types that are embedded in the request.
+// member names a JSON member by its path as the client wrote it: without the
+// structs that are embedded in a request, which have lower-case names.
 func member(path string) string {
-	path = strings.ReplaceAll("."+path, ".settings.", ".")
-	return strconv.Quote(path[1:])
+	parts := slices.DeleteFunc(strings.Split(path, "."), func(part string) bool {
+		return part == "settings" || part == "code" || part == "route"
+	})
+	return strconv.Quote(strings.Join(parts, "."))
 }
 
 // jsonName says in JSON's words what a Go kind is read from.

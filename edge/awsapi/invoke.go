@@ -40,12 +40,10 @@ func (a *api) invoke(w http.ResponseWriter, r *http.Request) error {
 	default:
 		return invalid(fmt.Sprintf("InvocationType %.100q is not one of RequestResponse, Event, DryRun", kind))
 	}
-	// The function's own limit may be lower: the engine knows.
-	payload, release, err := a.readBody(w, r, engine.MaxPayload)
+	payload, err := readBody(w, r, engine.DefaultLimits().RequestBytes)
 	if err != nil {
 		return err
 	}
-	defer release()
 	if len(payload) == 0 {
 		payload = []byte("{}")
 	}

@@ -27,7 +27,7 @@ type source struct {
 	client      netip.AddrPort
 	server      netip.AddrPort
 	tls         bool
-	now         *stamp
+	time        *stamp
 	millis      int64 // since 1970
 }
 
@@ -194,7 +194,7 @@ func appendContext(b []byte, s *source) []byte {
 	b = append(b, `","routeKey":`...)
 	b = appendString(b, []byte(s.target.key))
 	b = append(b, `,"stage":"$default","time":"`...)
-	b = append(b, s.now.log...)
+	b = append(b, s.time.text...)
 	b = append(b, `","timeEpoch":`...)
 	b = strconv.AppendInt(b, s.millis, 10)
 	return append(b, '}')

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"runtime/debug"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -83,8 +84,9 @@ func (c *caller) Err() error {
 // requests that wait there mean that the client is alive; a connection that is
 // no socket (a test's) is alive too.
 func hungUp(conn net.Conn) bool {
+	encrypted := false
 	if t, ok := conn.(*tls.Conn); ok {
-		conn = t.NetConn()
+		conn, encrypted = t.NetConn(), true
 	}
 	socket, ok := conn.(syscall.Conn)
 	if !ok {
@@ -95,53 +97,65 @@ func hungUp(conn net.Conn) bool {
 		return true
 	}
 	over := false
-	err = raw.Control(func(fd uintptr) {
-		var b [1]byte
-		n, _, err := unix.Recvfrom(int(fd), b[:], unix.MSG_PEEK|unix.MSG_DONTWAIT)
-		over = err == nil && n == 0 || err != nil && !errors.Is(err, unix.EAGAIN) && !errors.Is(err, unix.EINTR)
-	})
+	// Control and not Read, which fails once the read deadline of the request is
+	// over: its function may take longer.
+	err = raw.Control(func(fd uintptr) { over = peerClosed(int(fd), encrypted) })
 	return over || err != nil
+}
+
+func peerClosed(fd int, encrypted bool) bool {
+	var b [1]byte
+	n, _, err := unix.Recvfrom(fd, b[:], unix.MSG_PEEK|unix.MSG_DONTWAIT)
+	if err != nil {
+		return !errors.Is(err, unix.EAGAIN) && !errors.Is(err, unix.EINTR)
+	}
+	if n == 0 || !encrypted {
+		return n == 0
+	}
+	// What waits may be the alert with which TLS says goodbye: only the state
+	// of the TCP connection tells.
+	info, err := unix.GetsockoptTCPInfo(fd, unix.IPPROTO_TCP, unix.TCP_INFO)
+	return err == nil && (info.State == unix.BPF_TCP_CLOSE_WAIT || info.State == unix.BPF_TCP_CLOSE)
 }
 
 // handle serves one request.
 func (s *Server) handle(ctx *fasthttp.RequestCtx) {
-	now := time.Now()
-	stamp := s.clock.at(now)
 	out := &ctx.Response
-	out.Header.SetCanonical(dateHeader, stamp.date)
 	if s.cfg.ServerName != "" {
 		out.Header.SetServer(s.cfg.ServerName)
 	}
 	header := &ctx.Request.Header
 	path, query := splitTarget(ctx)
 	x := s.exchanges.Get().(*exchange)
-	defer func() {
-		x.release()
-		s.exchanges.Put(x)
-	}()
-	target := s.table.Load().match(methodOf(header.Method()), path, &x.params)
+	defer s.finish(ctx, x)
 	x.inv.RequestID = engine.NewRequestID()
 	id, _ := x.inv.RequestID.AppendText(x.id[:0]) // it never fails
+	table := s.table.Load()
+	if header.IsOptions() {
+		// A preflight is about the route that the request after it will take,
+		// which need not have an OPTIONS route beside it.
+		if wanted, ok := isPreflight(header); ok {
+			if next := table.match(methodOf(wanted), path, &x.params); next != nil && next.cors != nil {
+				next.cors.preflight(&out.Header, header.Peek("Origin"))
+				return
+			}
+		}
+	}
+	target := table.match(methodOf(header.Method()), path, &x.params)
 	if target == nil {
-		out.Header.SetCanonical(requestIDHeader, id)
 		fault(out, fasthttp.StatusNotFound, "Not Found")
 		return
-	}
-	if target.cors != nil && header.IsOptions() {
-		if _, ok := isPreflight(header); ok {
-			target.cors.preflight(&out.Header, header.Peek("Origin"))
-			return
-		}
 	}
 	x.caller = caller{conn: ctx.Conn(), closed: &s.closed}
 	x.inv.Function, x.inv.Qualifier = target.route.Function, target.route.Qualifier
 	x.inv.Source = engine.SourceHTTP
 	x.inv.Payload = ctx.Request.Body()
 	if target.route.Payload == PayloadV2 {
+		now := time.Now()
 		x.source = source{
 			target: target, params: &x.params, header: header, path: path, query: query, body: x.inv.Payload, id: id,
 			client: addrPort(ctx.RemoteAddr()), server: addrPort(ctx.LocalAddr()), tls: ctx.IsTLS(),
-			now: stamp, millis: now.UnixMilli(),
+			time: s.clock.at(now), millis: now.UnixMilli(),
 		}
 		x.event = appendEvent(x.event[:0], &x.source, &x.pairs)
 		x.inv.Payload = x.event
@@ -152,25 +166,37 @@ func (s *Server) handle(ctx *fasthttp.RequestCtx) {
 		s.fail(out, target, err)
 	case target.route.Payload == PayloadRaw:
 		out.Header.SetContentType(target.route.ContentType)
-		out.SetBody(x.res.Payload)
+		setBody(out, x.res.Payload)
 	default:
 		if x.body, err = respond(out, x.res.Payload, x.body); err != nil {
 			s.cfg.OnBadReply(target.route.Function, x.inv.RequestID, err.Error())
 			out.Header.Reset()
-			out.Header.SetCanonical(dateHeader, stamp.date)
 			fault(out, fasthttp.StatusBadGateway, "Internal Server Error")
 		}
 	}
-	out.Header.SetCanonical(requestIDHeader, id)
 	if target.cors != nil {
 		target.cors.apply(&out.Header, header.Peek("Origin"))
 	}
 }
 
-var (
-	dateHeader      = []byte("Date")
-	requestIDHeader = []byte("X-Amzn-Requestid")
-)
+// finish ends every exchange. A panic costs one request and not the node, and
+// what it left half done is not used again.
+func (s *Server) finish(ctx *fasthttp.RequestCtx, x *exchange) {
+	cause := recover()
+	if cause != nil {
+		s.cfg.Logf("request %s: panic: %v\n%s", x.inv.RequestID, cause, debug.Stack())
+		ctx.Response.Header.Reset()
+		fault(&ctx.Response, fasthttp.StatusInternalServerError, "Internal Server Error")
+	}
+	ctx.Response.Header.SetCanonical(requestIDHeader, x.id[:])
+	ctx.Request.ReleaseBody(maxKept) // or an idle connection would hold on to it
+	if cause == nil {
+		x.release()
+		s.exchanges.Put(x)
+	}
+}
+
+var requestIDHeader = []byte("X-Amzn-Requestid")
 
 // fail turns an error of Invoke into the response.
 func (s *Server) fail(out *fasthttp.Response, target *target, err error) {

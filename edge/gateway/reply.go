@@ -78,7 +78,7 @@ func respond(out *fasthttp.Response, reply, scratch []byte) ([]byte, error) {
 			scratch = appendUnquoted(scratch[:0], value[1:len(value)-1])
 			value = scratch
 		}
-		out.SetBody(value)
+		setBody(out, value)
 		return scratch, nil
 	}
 	status, err := parseStatus(m.statusCode)
@@ -96,8 +96,9 @@ func respond(out *fasthttp.Response, reply, scratch []byte) ([]byte, error) {
 		return scratch, badReply("its body is not a string")
 	}
 	scratch = appendUnquoted(scratch[:0], m.body[1:len(m.body)-1])
-	body := scratch
+	body, contentType := scratch, contentTypeText
 	if string(m.isBase64Encoded) == "true" {
+		contentType = contentTypeBinary
 		n, err := base64.StdEncoding.Decode(scratch, scratch) // in place: it never grows
 		if err != nil {
 			return scratch, badReply("its body is not base64: " + err.Error())
@@ -105,15 +106,31 @@ func respond(out *fasthttp.Response, reply, scratch []byte) ([]byte, error) {
 		body = scratch[:n]
 	}
 	if len(out.Header.ContentType()) == 0 && len(body) > 0 {
-		out.Header.SetContentTypeBytes(contentTypeText)
+		out.Header.SetContentTypeBytes(contentType)
 	}
-	out.SetBody(body)
+	setBody(out, body)
 	return scratch, nil
 }
 
+// setBody makes b, a part of one of the exchange's buffers, the body. A large
+// one is not copied: keep gives such a buffer up anyway, and fasthttp does not
+// keep what it did not allocate.
+func setBody(out *fasthttp.Response, b []byte) {
+	if len(b) > maxKept {
+		out.SetBodyRaw(b)
+		return
+	}
+	out.SetBody(b)
+}
+
+// maxReplyHeader bounds the JSON text of all header fields of a reply in bytes.
+const maxReplyHeader = 64 << 10
+
 var (
-	contentTypeJSON = []byte("application/json")
-	contentTypeText = []byte("text/plain; charset=utf-8")
+	contentTypeJSON   = []byte("application/json")
+	contentTypeText   = []byte("text/plain; charset=utf-8")
+	contentTypeBinary = []byte("application/octet-stream")
+	setCookieHeader   = []byte("Set-Cookie")
 )
 
 // parseStatus reads a statusCode: a number, or a string of one, from 200 on,
@@ -138,6 +155,9 @@ func parseStatus(value []byte) (int, error) {
 
 func setHeaders(out *fasthttp.ResponseHeader, m *replyMembers, scratch []byte) ([]byte, error) {
 	var err error
+	if n := len(m.headers) + len(m.multiValueHeaders) + len(m.cookies); n > maxReplyHeader {
+		return scratch, badReply(fmt.Sprintf("its header fields take %d bytes, more than %d", n, maxReplyHeader))
+	}
 	if m.headers != nil {
 		if m.headers[0] != '{' {
 			return scratch, badReply("its headers are not an object")
@@ -167,7 +187,7 @@ func setHeaders(out *fasthttp.ResponseHeader, m *replyMembers, scratch []byte) (
 		}
 	}
 	if m.cookies != nil {
-		return addEach(out, []byte("Set-Cookie"), m.cookies, scratch)
+		return addEach(out, setCookieHeader, m.cookies, scratch)
 	}
 	return scratch, nil
 }

@@ -4,10 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"ledge/engine"
 
 	"github.com/valyala/fasthttp"
 )
@@ -21,6 +25,12 @@ type Server struct {
 	http      *fasthttp.Server
 	closed    atomic.Bool // by force: Invocations under way are cancelled
 	stopping  atomic.Bool
+
+	mu    sync.Mutex // held for a few instructions, with no other lock taken
+	conns map[net.Conn]struct{}
+	// gone is made by abort and closed, once, when conns is empty.
+	gone    chan struct{}
+	emptied bool
 }
 
 // New returns a Server without routes.
@@ -28,13 +38,14 @@ func New(cfg Config) (*Server, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	s := &Server{cfg: cfg.withDefaults()}
+	s := &Server{cfg: cfg.withDefaults(), conns: make(map[net.Conn]struct{})}
 	s.table.Store(new(Table))
 	s.exchanges.New = newExchange
 	s.http = &fasthttp.Server{
 		Handler:               s.handle,
 		ErrorHandler:          s.refuse,
 		ExpectHandler:         s.expect,
+		ConnState:             s.track,
 		Logger:                printf(s.cfg.Logf),
 		Concurrency:           s.cfg.MaxConns,
 		ReadBufferSize:        s.cfg.MaxHeader,
@@ -45,8 +56,8 @@ func New(cfg Config) (*Server, error) {
 		CloseOnShutdown:       true,
 		LazyRequestTime:       true,
 		NoDefaultServerHeader: true,
-		NoDefaultDate:         true, // it would wake an idle node up every second
 		NoDefaultContentType:  true,
+		SecureErrorLogMessage: true, // requests hold credentials: none of it in logs
 		// A body is bytes: whatever is in a form, the function sees it.
 		DisablePreParseMultipartForm: true,
 	}
@@ -81,22 +92,70 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 }
 
 // Shutdown stops accepting connections, waits for the requests under way and
-// closes idle connections. When ctx is done before that, it cancels what still
-// runs, waits for it for a moment, and returns ctx's error.
+// closes idle connections; one that never sent a byte counts as idle 5 s after
+// it was opened. When ctx is done before that, it cancels what still runs,
+// closes its connections, waits for it for a moment, and returns ctx's error.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.stopping.Store(true)
 	err := s.http.ShutdownWithContext(ctx)
 	if ctx.Err() == nil {
 		return err
 	}
-	s.closed.Store(true)
+	gone := s.abort()
 	const moment = time.Second // the engine notices within milliseconds
-	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), moment)
-	defer cancel()
-	if again := s.http.ShutdownWithContext(last); again != nil && !errors.Is(again, net.ErrClosed) {
-		s.cfg.Logf("close connections: %v", again)
+	late := time.NewTimer(moment)
+	defer late.Stop()
+	select {
+	case <-gone:
+	case <-late.C:
+		s.cfg.Logf("close connections: some are still served after %s", moment)
 	}
 	return ctx.Err()
+}
+
+// abort cancels all Invocations under way and closes all connections. The
+// channel is closed when none is served any more. fasthttp has no such thing:
+// its Shutdown leaves behind what it gave up on.
+func (s *Server) abort() <-chan struct{} {
+	s.closed.Store(true)
+	s.mu.Lock()
+	if s.gone == nil {
+		s.gone = make(chan struct{})
+		if len(s.conns) == 0 {
+			s.emptied = true
+			close(s.gone)
+		}
+	}
+	gone := s.gone
+	open := slices.Collect(maps.Keys(s.conns))
+	s.mu.Unlock()
+	for _, c := range open {
+		_ = c.Close() // whoever serves it notices
+	}
+	return gone
+}
+
+// track keeps the set of connections. fasthttp calls it for each change of a
+// connection's state.
+func (s *Server) track(c net.Conn, state fasthttp.ConnState) {
+	switch state {
+	case fasthttp.StateNew:
+		s.mu.Lock()
+		s.conns[c] = struct{}{}
+		s.mu.Unlock()
+		if s.closed.Load() { // accepted while abort closed the others
+			_ = c.Close()
+		}
+	case fasthttp.StateClosed:
+		s.mu.Lock()
+		_, known := s.conns[c]
+		delete(s.conns, c)
+		if known && len(s.conns) == 0 && s.gone != nil && !s.emptied {
+			s.emptied = true
+			close(s.gone)
+		}
+		s.mu.Unlock()
+	}
 }
 
 // expect answers "Expect: 100-continue": a body that is too large is refused
@@ -112,7 +171,7 @@ func (s *Server) expect(ctx *fasthttp.RequestCtx) int {
 // closed after it.
 func (s *Server) refuse(ctx *fasthttp.RequestCtx, err error) {
 	out := &ctx.Response
-	out.Header.SetCanonical(dateHeader, s.clock.at(time.Now()).date)
+	out.Header.Set("X-Amzn-Requestid", engine.NewRequestID().String())
 	var small *fasthttp.ErrSmallBuffer
 	var network net.Error
 	switch {

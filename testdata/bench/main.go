@@ -36,6 +36,7 @@ func main() {
 	functions := flag.String("functions", "build/functions", "folder with the example modules")
 	rounds := flag.Int("rounds", 5, "measurements of each pair")
 	duration := flag.Duration("duration", 3*time.Second, "of one measurement")
+	only := flag.String("only", "", "measure only throughput, neighbours or starts")
 	baseline := flag.String("baseline", "", "be the baseline server on this address")
 	flag.Parse()
 	if *baseline != "" {
@@ -47,7 +48,7 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	b := &bench{ctx: ctx, ledge: *ledge, functions: *functions, rounds: *rounds, duration: *duration, dir: dir}
+	b := &bench{ctx: ctx, ledge: *ledge, functions: *functions, rounds: *rounds, duration: *duration, only: *only, dir: dir}
 	err = b.run()
 	b.stopAll()
 	if removing := os.RemoveAll(dir); err == nil {
@@ -79,6 +80,7 @@ type bench struct {
 	ledge, functions string
 	rounds           int
 	duration         time.Duration
+	only             string
 	dir              string
 	processes        []*exec.Cmd
 }
@@ -175,22 +177,31 @@ func (b *bench) run() error {
 		return err
 	}
 	fmt.Println("| measured | Ledge | bare fasthttp | ratio | target |\n|---|---|---|---|---|")
-	if err := b.throughput(data, public, bare); err != nil {
-		return err
-	}
-	if err := b.neighbours(data, public); err != nil {
-		return err
+	for name, part := range map[string]func() error{
+		"throughput": func() error { return b.throughput(data, public, bare) },
+		"neighbours": func() error { return b.neighbours(data, public) },
+	} {
+		if b.only == "" || b.only == name {
+			if err := part(); err != nil {
+				return err
+			}
+		}
 	}
 	if err := b.stop(node); err != nil {
 		return fmt.Errorf("stop the node: %w", err)
 	}
-	return b.starts()
+	if b.only == "" || b.only == "starts" {
+		return b.starts()
+	}
+	return nil
 }
 
 func (b *bench) throughput(data, public, bare string) error {
+	if err := b.command(data, "deploy", "warm", filepath.Join(b.functions, "echo.wasm"), "--route", "POST /warm", "--payload", "raw"); err != nil {
+		return err
+	}
 	module := func(name string) string { return filepath.Join(b.functions, name+".wasm") }
 	deploys := [][]string{
-		{"deploy", "warm", module("echo"), "--route", "POST /warm", "--payload", "raw"},
 		{"deploy", "event", module("echo"), "--route", "GET /event"},
 		{"deploy", "fresh", module("echo"), "--route", "POST /fresh", "--payload", "raw", "--isolation", "fresh"},
 		{"deploy", "command", module("hello"), "--route", "GET /command", "--payload", "raw"},
@@ -238,6 +249,9 @@ func (b *bench) throughput(data, public, bare string) error {
 // neighbours measures what a function that loops and one that allocates do to
 // the others.
 func (b *bench) neighbours(data, public string) error {
+	if err := b.command(data, "deploy", "warm", filepath.Join(b.functions, "echo.wasm"), "--route", "POST /warm", "--payload", "raw"); err != nil {
+		return err
+	}
 	for name, module := range map[string]string{"loop": "hostile/loop", "bomb": "hostile/memory-bomb-slow"} {
 		path := filepath.Join(b.functions, module+".wasm")
 		if err := b.command(data, "deploy", name, path, "--route", "GET /"+name, "--payload", "raw", "--timeout", "10m"); err != nil {
