@@ -1,119 +1,17 @@
 package gateway
 
 import (
-	"bufio"
-	"bytes"
 	"context"
-	"crypto/tls"
-	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
-	"net/http/httptest"
 	"slices"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
 	"ledge/engine"
-
-	"github.com/valyala/fasthttp/fasthttputil"
 )
-
-// patience is how long a test waits for what should come at once before it
-// fails. No test passes for having waited.
-const patience = 20 * time.Second
-
-// listen serves s until the test ends and returns its address.
-func listen(t *testing.T, s *Server) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	serve(t, s, l)
-	return l.Addr().String()
-}
-
-func serve(t *testing.T, s *Server, l net.Listener) {
-	t.Helper()
-	done := make(chan error, 1)
-	go func() { done <- s.Serve(context.Background(), l) }()
-	t.Cleanup(func() {
-		ctx, cancel := context.WithCancel(context.Background())
-		cancel() // what still runs at the end of a test is not waited for
-		if err := s.Shutdown(ctx); err != nil && !errors.Is(err, context.Canceled) {
-			t.Errorf("shut down: %v", err)
-		}
-		if err := await(t, done); err != nil {
-			t.Errorf("serve: %v", err)
-		}
-	})
-}
-
-// await receives from c.
-func await[T any](t *testing.T, c <-chan T) (v T) {
-	t.Helper()
-	select {
-	case v = <-c:
-	case <-time.After(patience):
-		t.Fatal("nothing came")
-	}
-	return v
-}
-
-// wire is a raw connection to a server.
-type wire struct {
-	net.Conn
-	r *bufio.Reader
-}
-
-func dial(t *testing.T, addr string) *wire {
-	t.Helper()
-	c, err := net.Dial("tcp", addr)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { c.Close() })
-	if err := c.SetDeadline(time.Now().Add(patience)); err != nil {
-		t.Fatal(err)
-	}
-	return &wire{c, bufio.NewReader(c)}
-}
-
-func (w *wire) send(t *testing.T, text string) {
-	t.Helper()
-	if _, err := io.WriteString(w, text); err != nil {
-		t.Fatal(err)
-	}
-}
-
-// receive reads one response to a request of the method.
-func (w *wire) receive(t *testing.T, method string) (*http.Response, string) {
-	t.Helper()
-	resp, err := http.ReadResponse(w.r, &http.Request{Method: method})
-	if err != nil {
-		t.Fatal(err)
-	}
-	body, err := io.ReadAll(resp.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return resp, string(body)
-}
-
-// ends reports whether the server closed the connection.
-func (w *wire) ends(t *testing.T) {
-	t.Helper()
-	if b, err := w.r.ReadByte(); err == nil {
-		t.Errorf("the connection goes on with %q", b)
-	} else if errors.Is(err, context.DeadlineExceeded) {
-		t.Error("the connection stays open")
-	}
-}
 
 func TestServeOverHTTP(t *testing.T) {
 	s := newServer(t, Config{Invoker: invokerFunc(func(ctx context.Context, inv *engine.Invocation, res *engine.Result) error {
@@ -320,6 +218,22 @@ func TestWire(t *testing.T) {
 	}
 }
 
+// TestLogHoldsNoRequest: what a client sent may be a secret.
+func TestLogHoldsNoRequest(t *testing.T) {
+	lines := make(chan string, 16)
+	s := newServer(t, Config{Invoker: invokerFunc(echo), Logf: func(format string, args ...any) {
+		lines <- fmt.Sprintf(format, args...)
+	}}, raw(route(t, "ANY /")))
+	w := dial(t, listen(t, s))
+	w.send(t, "GET / HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer hunter2\r\nTransfer-Encoding: hunter2\r\n\r\n")
+	if resp, _ := w.receive(t, "GET"); resp.StatusCode != 400 {
+		t.Errorf("got %d", resp.StatusCode)
+	}
+	if line := await(t, lines); strings.Contains(line, "hunter2") {
+		t.Errorf("logged: %s", line)
+	}
+}
+
 // TestSlowClientIsCutOff: a client that sends a request for ever gets 408.
 func TestSlowClientIsCutOff(t *testing.T) {
 	s := newServer(t, Config{Invoker: invokerFunc(echo), ReadTimeout: 50 * time.Millisecond}, raw(route(t, "ANY /")))
@@ -329,258 +243,6 @@ func TestSlowClientIsCutOff(t *testing.T) {
 		t.Errorf("got %d", resp.StatusCode)
 	}
 	w.ends(t)
-}
-
-// polling is an engine whose one function runs until its context ends.
-type polling struct {
-	started chan struct{}
-	ended   chan error
-	release chan struct{} // closed: the function ends by itself
-}
-
-func newPolling() *polling {
-	return &polling{make(chan struct{}, 8), make(chan error, 8), make(chan struct{})}
-}
-
-func (p *polling) Invoke(ctx context.Context, _ *engine.Invocation, res *engine.Result) error {
-	p.started <- struct{}{}
-	tick := time.NewTicker(time.Millisecond)
-	defer tick.Stop()
-	for {
-		select {
-		case <-p.release:
-			res.Payload = append(res.Payload[:0], "done"...)
-			p.ended <- nil
-			return nil
-		case <-tick.C:
-			if err := ctx.Err(); err != nil {
-				p.ended <- err
-				return err
-			}
-		}
-	}
-}
-
-func TestHangUpCancels(t *testing.T) {
-	p := newPolling()
-	s := newServer(t, Config{Invoker: p, ReadTimeout: 10 * time.Millisecond}, raw(route(t, "ANY /")))
-	w := dial(t, listen(t, s))
-	w.send(t, "GET / HTTP/1.1\r\nHost: a\r\n\r\n")
-	await(t, p.started)
-	w.Close()
-	if err := await(t, p.ended); !errors.Is(err, context.Canceled) {
-		t.Errorf("got %v", err)
-	}
-}
-
-func TestResetCancels(t *testing.T) {
-	p := newPolling()
-	w := dial(t, listen(t, newServer(t, Config{Invoker: p}, raw(route(t, "ANY /")))))
-	if err := w.Conn.(*net.TCPConn).SetLinger(0); err != nil {
-		t.Fatal(err)
-	}
-	w.send(t, "GET / HTTP/1.1\r\nHost: a\r\n\r\n")
-	await(t, p.started)
-	w.Close()
-	if err := await(t, p.ended); !errors.Is(err, context.Canceled) {
-		t.Errorf("got %v", err)
-	}
-}
-
-// TestHangUpOverTLSCancels: the alert with which TLS ends looks like data.
-func TestHangUpOverTLSCancels(t *testing.T) {
-	certs := httptest.NewUnstartedServer(nil)
-	certs.StartTLS()
-	t.Cleanup(certs.Close)
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	p := newPolling()
-	s := newServer(t, Config{Invoker: p}, raw(route(t, "ANY /")))
-	serve(t, s, tls.NewListener(l, &tls.Config{Certificates: certs.TLS.Certificates}))
-	c, err := tls.Dial("tcp", l.Addr().String(), &tls.Config{InsecureSkipVerify: true}) // the certificate is the test's own
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := io.WriteString(c, "GET / HTTP/1.1\r\nHost: a\r\n\r\n"); err != nil {
-		t.Fatal(err)
-	}
-	await(t, p.started)
-	c.Close()
-	if err := await(t, p.ended); !errors.Is(err, context.Canceled) {
-		t.Errorf("got %v", err)
-	}
-}
-
-// TestPipelinedClientIsAlive: a request that waits is no hang-up, nor is a
-// read deadline that is over.
-func TestPipelinedClientIsAlive(t *testing.T) {
-	asked := make(chan struct{})
-	s := newServer(t, Config{ReadTimeout: time.Millisecond, Invoker: invokerFunc(func(ctx context.Context, inv *engine.Invocation, res *engine.Result) error {
-		<-asked
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		return echo(ctx, inv, res)
-	})}, raw(route(t, "ANY /")))
-	w := dial(t, listen(t, s))
-	w.send(t, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\n1")
-	w.send(t, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\n2")
-	close(asked)
-	if resp, body := w.receive(t, "POST"); resp.StatusCode != 200 || body != "1" {
-		t.Errorf("got %d %q", resp.StatusCode, body)
-	}
-}
-
-func TestConnectionWithoutSocketIsAlive(t *testing.T) {
-	l := fasthttputil.NewInmemoryListener()
-	s := newServer(t, Config{Invoker: invokerFunc(func(ctx context.Context, inv *engine.Invocation, res *engine.Result) error {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		return echo(ctx, inv, res)
-	})}, raw(route(t, "ANY /")))
-	serve(t, s, l)
-	c, err := l.Dial()
-	if err != nil {
-		t.Fatal(err)
-	}
-	w := &wire{c, bufio.NewReader(c)}
-	w.send(t, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nok")
-	if resp, body := w.receive(t, "POST"); resp.StatusCode != 200 || body != "ok" {
-		t.Errorf("got %d %q", resp.StatusCode, body)
-	}
-}
-
-func TestShutdownDrains(t *testing.T) {
-	p := newPolling()
-	s := newServer(t, Config{Invoker: p}, raw(route(t, "ANY /")))
-	addr := listen(t, s)
-	idle, busy := dial(t, addr), dial(t, addr)
-	idle.send(t, "GET /none HTTP/1.1\r\nHost: a\r\n\r\n")
-	idle.receive(t, "GET")
-	busy.send(t, "GET / HTTP/1.1\r\nHost: a\r\n\r\n")
-	await(t, p.started)
-	done := make(chan error, 1)
-	go func() { done <- s.Shutdown(context.Background()) }()
-	idle.ends(t) // by then it no longer accepts
-	if c, err := net.Dial("tcp", addr); err == nil {
-		c.Close()
-		t.Error("a connection was accepted")
-	}
-	close(p.release)
-	if resp, body := busy.receive(t, "GET"); resp.StatusCode != 200 || body != "done" || !resp.Close {
-		t.Errorf("got %d %q, close %v", resp.StatusCode, body, resp.Close)
-	}
-	busy.ends(t)
-	if err := await(t, done); err != nil {
-		t.Error(err)
-	}
-}
-
-func TestShutdownCancelsWhenItsContextEnds(t *testing.T) {
-	p := newPolling()
-	s := newServer(t, Config{Invoker: p}, raw(route(t, "ANY /")))
-	addr := listen(t, s)
-	busy, silent := dial(t, addr), dial(t, addr)
-	busy.send(t, "GET / HTTP/1.1\r\nHost: a\r\n\r\n")
-	await(t, p.started)
-	ctx, cancel := context.WithCancel(context.Background())
-	cancel()
-	if err := s.Shutdown(ctx); !errors.Is(err, context.Canceled) {
-		t.Errorf("got %v", err)
-	}
-	// It waited for what it cancelled: the engine can be closed now.
-	select {
-	case err := <-p.ended:
-		if !errors.Is(err, context.Canceled) {
-			t.Errorf("the invocation got %v", err)
-		}
-	default:
-		t.Error("the invocation still runs")
-	}
-	silent.ends(t) // it never sent anything, and is closed all the same
-}
-
-func TestServeEndsWithItsContext(t *testing.T) {
-	s := newServer(t, Config{Invoker: invokerFunc(echo)})
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- s.Serve(ctx, l) }()
-	dial(t, l.Addr().String())
-	cancel()
-	if err := await(t, done); err != nil {
-		t.Errorf("serve: %v", err)
-	}
-}
-
-// TestTableSwapFailsNoRequest swaps routes under load: every request is served
-// by one of the two tables.
-func TestTableSwapFailsNoRequest(t *testing.T) {
-	s := newServer(t, Config{Invoker: invokerFunc(func(_ context.Context, inv *engine.Invocation, res *engine.Result) error {
-		res.Payload = append(res.Payload[:0], inv.Function...)
-		return nil
-	})})
-	tables := [2]*Table{}
-	for i, function := range []string{"old", "new"} {
-		r := raw(route(t, "GET /x"))
-		r.Function = function
-		tables[i] = mustTable(t, r)
-	}
-	s.SetTable(tables[0])
-	addr := listen(t, s)
-	var clients sync.WaitGroup
-	var seen [2]atomic.Int64
-	for range 4 {
-		clients.Go(func() {
-			w := dial(t, addr)
-			for range 300 {
-				if _, err := io.WriteString(w, "GET /x HTTP/1.1\r\nHost: a\r\n\r\n"); err != nil {
-					t.Error(err)
-					return
-				}
-				resp, err := http.ReadResponse(w.r, nil)
-				if err != nil {
-					t.Error(err)
-					return
-				}
-				body, err := io.ReadAll(resp.Body)
-				switch {
-				case err != nil || resp.StatusCode != 200:
-					t.Errorf("got %d, %v", resp.StatusCode, err)
-					return
-				case bytes.Equal(body, []byte("old")):
-					seen[0].Add(1)
-				default:
-					seen[1].Add(1)
-				}
-			}
-		})
-	}
-	stop := make(chan struct{})
-	swapped := make(chan struct{})
-	go func() {
-		defer close(swapped)
-		for i := 1; ; i++ {
-			select {
-			case <-stop:
-				return
-			default:
-				s.SetTable(tables[i%2])
-			}
-		}
-	}()
-	clients.Wait()
-	close(stop)
-	<-swapped
-	if total := seen[0].Load() + seen[1].Load(); total != 1200 {
-		t.Errorf("%d of 1200 requests were served", total)
-	}
 }
 
 func TestNewRefuses(t *testing.T) {

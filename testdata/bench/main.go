@@ -314,7 +314,7 @@ func pester(ctx context.Context, url string) {
 func (b *bench) starts() error {
 	const functions = 1000
 	data := filepath.Join(b.dir, "many")
-	node, public, err := b.node(data)
+	node, _, err := b.node(data)
 	if err != nil {
 		return err
 	}
@@ -330,6 +330,7 @@ func (b *bench) starts() error {
 			return err
 		}
 		began := time.Now()
+		var public string
 		if node, public, err = b.node(data); err != nil {
 			return err
 		}
