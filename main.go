@@ -116,7 +116,6 @@ func serve(ctx context.Context, s cli.ServeSettings, stderr io.Writer) (err erro
 	}
 	data, err := gateway.New(gateway.Config{
 		Invoker: functions,
-		MaxBody: 10 << 20, // API Gateway's; functions have limits of their own
 		Logf:    func(format string, args ...any) { a.log.Warn(fmt.Sprintf(format, args...)) },
 		OnBadReply: func(function string, id engine.RequestID, reason string) {
 			logs.Append(function, "", id.String(), time.Now(), []byte("ERROR the reply is no HTTP response: "+reason+"\n"))
