@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"sync/atomic"
 	"time"
 
 	"ledge/engine/capi"
@@ -24,9 +25,10 @@ type Deployment struct {
 // program is a function version that is ready to run.
 type program struct {
 	template  *capi.Template
-	command   bool  // every Invocation is a new Instance
-	restored  bool  // Instances come from a Snapshot
-	minimum   int64 // bytes that a new Instance takes
+	command   bool        // every Invocation is a new Instance
+	restored  bool        // Instances come from a Snapshot
+	minimum   int64       // bytes that a new Instance takes
+	learning  atomic.Bool // an Invocation has shown, or is showing, which pages it writes to
 	modules   []*wasmtime.Module
 	artifacts []string // their names
 }

@@ -103,3 +103,31 @@ func lines(s string) []string {
 	}
 	return strings.Split(s, "\n")
 }
+
+// callAndLearn is CallFresh for the first Invocation of a program whose
+// Instances are restored: it looks at which pages of the Snapshot were written
+// to, so that later Instances have them copied ahead.
+func (in *instance) callAndLearn(p *program, event []byte, timeout time.Duration) capi.Outcome {
+	defer in.shell.Drop()
+	if outcome := in.shell.Instantiate(timeout); outcome != capi.OK {
+		return outcome
+	}
+	outcome := in.shell.Call(event, timeout)
+	if outcome != capi.OK {
+		p.learning.Store(false) // it may have ended early; the next one shows more
+		return outcome
+	}
+	ranges, ok := in.shell.WorkingSet()
+	var bytes uint64
+	for _, r := range ranges {
+		bytes += r.Len
+	}
+	if ok && bytes >= minWorkingSet {
+		p.template.Prefault(ranges)
+	}
+	return outcome
+}
+
+// minWorkingSet is the size in bytes from which copying a working set ahead is
+// faster than taking its faults.
+const minWorkingSet = 128 << 10

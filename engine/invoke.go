@@ -86,7 +86,12 @@ func (r *Runtime) invokeFresh(ctx context.Context, v *version, p *program, inv *
 	}
 	r.ticker.begin(ctx, in)
 	defer r.ticker.end(in)
-	outcome := in.shell.CallFresh(inv.Payload, v.function.Limits.Timeout)
+	var outcome capi.Outcome
+	if p.restored && p.learning.CompareAndSwap(false, true) {
+		outcome = in.callAndLearn(p, inv.Payload, v.function.Limits.Timeout)
+	} else {
+		outcome = in.shell.CallFresh(inv.Payload, v.function.Limits.Timeout)
+	}
 	return r.finish(ctx, v, p, in, inv, res, outcome)
 }
 

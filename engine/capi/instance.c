@@ -251,6 +251,7 @@ static int restore(ledge_instance *in) {
     error = wasmtime_global_set(in->context, &item.of.global, &g->value);
     if (error) return conclude(in, error, NULL, LEDGE_ERROR);
   }
+  ledge_prefault(in);
   return LEDGE_OK;
 }
 

@@ -35,6 +35,13 @@ typedef struct {
 
 enum { LEDGE_ABI_COMMAND, LEDGE_ABI_EXTISM };
 
+// Bytes of a linear memory, whole pages of the host.
+typedef struct { uint64_t offset, len; } ledge_range;
+typedef struct {
+  size_t n;
+  ledge_range *ranges;
+} ledge_prefault_set;
+
 // Everything that is the same for all instances of one function version. Go
 // fills it once and never changes it while instances exist.
 typedef struct {
@@ -66,6 +73,9 @@ typedef struct {
   size_t nenv;
   const char *argv0;
   const char *task_dir; // preopened read-only at /var/task; NULL: none
+
+  // Pages to copy before a restored guest runs; NULL: not known. Set once.
+  const ledge_prefault_set *_Atomic prefault;
 
   int64_t memory_limit; // bytes
   size_t output_limit, log_limit, kernel_limit;
@@ -175,6 +185,12 @@ bool ledge_global_read(ledge_instance *, const char *name, size_t len, wasmtime_
 bool ledge_table_hash(ledge_instance *, const char *name, size_t len, uint64_t *hash);
 int64_t ledge_now(void); // CLOCK_MONOTONIC, ns
 uint64_t ledge_guest_clock(const ledge_instance *);
+
+// workingset.c
+// Writes the pages that the guest wrote to, at most *n ranges, and their number
+// to *n. Returns false where they cannot be told or are too many.
+bool ledge_working_set(ledge_instance *, ledge_range *ranges, size_t *n, size_t max_pages);
+void ledge_prefault(ledge_instance *);
 
 // wasi.c
 wasmtime_error_t *ledge_set_wasi(ledge_instance *);
