@@ -36,6 +36,7 @@ func main() {
 	functions := flag.String("functions", "build/functions", "folder with the example modules")
 	rounds := flag.Int("rounds", 5, "measurements of each pair")
 	duration := flag.Duration("duration", 3*time.Second, "of one measurement")
+	readme := flag.String("readme", "", "also write the table into this file, between <!-- bench --> and <!-- /bench -->")
 	only := flag.String("only", "", "measure only throughput, neighbours or starts")
 	baseline := flag.String("baseline", "", "be the baseline server on this address")
 	flag.Parse()
@@ -53,6 +54,9 @@ func main() {
 	b.stopAll()
 	if removing := os.RemoveAll(dir); err == nil {
 		err = removing
+	}
+	if err == nil && *readme != "" {
+		err = writeTable(*readme, b.table.String())
 	}
 	if err != nil {
 		log.Fatal("bench: ", err)
@@ -83,6 +87,29 @@ type bench struct {
 	only             string
 	dir              string
 	processes        []*exec.Cmd
+	table            strings.Builder
+}
+
+// row prints a row of the table.
+func (b *bench) row(format string, args ...any) {
+	line := fmt.Sprintf(format, args...)
+	fmt.Println(line)
+	b.table.WriteString(line + "\n")
+}
+
+// writeTable replaces what is between the markers of a file.
+func writeTable(path, table string) error {
+	const begin, end = "<!-- bench -->\n", "<!-- /bench -->"
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	head, rest, ok := strings.Cut(string(text), begin)
+	_, tail, ok2 := strings.Cut(rest, end)
+	if !ok || !ok2 {
+		return fmt.Errorf("%s has no place for the table", path)
+	}
+	return os.WriteFile(path, []byte(head+begin+table+end+tail), 0o644)
 }
 
 // start runs a program until stop or stopAll.
@@ -176,15 +203,15 @@ func (b *bench) run() error {
 	if err != nil {
 		return err
 	}
-	fmt.Println("| measured | Ledge | bare fasthttp | ratio | target |\n|---|---|---|---|---|")
-	for name, part := range map[string]func() error{
-		"throughput": func() error { return b.throughput(data, public, bare) },
-		"neighbours": func() error { return b.neighbours(data, public) },
-	} {
-		if b.only == "" || b.only == name {
-			if err := part(); err != nil {
-				return err
-			}
+	b.row("| measured | Ledge | bare fasthttp | ratio | target |\n|---|---|---|---|---|")
+	if b.only == "" || b.only == "throughput" {
+		if err := b.throughput(data, public, bare); err != nil {
+			return err
+		}
+	}
+	if b.only == "" || b.only == "neighbours" {
+		if err := b.neighbours(data, public); err != nil {
+			return err
 		}
 	}
 	if err := b.stop(node); err != nil {
@@ -205,6 +232,7 @@ func (b *bench) throughput(data, public, bare string) error {
 		{"deploy", "event", module("echo"), "--route", "GET /event"},
 		{"deploy", "fresh", module("echo"), "--route", "POST /fresh", "--payload", "raw", "--isolation", "fresh"},
 		{"deploy", "command", module("hello"), "--route", "GET /command", "--payload", "raw"},
+		{"deploy", "program", module("thermostat-c"), "--route", "POST /program", "--payload", "raw"},
 		{"deploy", "restored", module("greet-extism-go"), "--route", "POST /restored", "--payload", "raw", "--isolation", "fresh"},
 	}
 	for _, args := range deploys {
@@ -218,6 +246,7 @@ func (b *bench) throughput(data, public, bare string) error {
 		{"warm Wasm instance, echo of 16 bytes", "/warm", "0123456789abcdef", "0.85"},
 		{"fresh Wasm instance for each request, the same", "/fresh", "0123456789abcdef", "0.60"},
 		{"fresh WASI command for each request, constant reply", "/command", "", "0.60"},
+		{"fresh C program for each request: parses JSON, decides, replies", "/program", `{"sensor":"hall","celsius":17.5}`, ""},
 		{"warm, with an API Gateway event of 0.9 KB as request and reply", "/event", "", ""},
 		{"Go plug-in restored from its snapshot for each request", "/restored", `{"name":"Ada"}`, ""},
 	}
@@ -241,7 +270,7 @@ func (b *bench) throughput(data, public, bare string) error {
 			}
 			ours, theirs, ratios = append(ours, mine.rate), append(theirs, other.rate), append(ratios, mine.rate/other.rate)
 		}
-		fmt.Printf("| %s | %.0f/s | %.0f/s | %.2f | %s |\n", row.name, median(ours), median(theirs), median(ratios), row.target)
+		b.row("| %s | %.0f/s | %.0f/s | %.2f | %s |", row.name, median(ours), median(theirs), median(ratios), row.target)
 	}
 	return nil
 }
@@ -265,7 +294,8 @@ func (b *bench) neighbours(data, public string) error {
 	for _, load := range []struct {
 		name        string
 		connections int
-	}{{"2 connections", 2}, {"32 connections", 32}} {
+		target      string
+	}{{"32 connections", 32, "at most 2"}, {"2 connections", 2, ""}} {
 		var quiet, noisy, ratios []float64
 		for range b.rounds {
 			before, err := b.wrk("http://"+public+"/warm", script, load.connections, b.duration)
@@ -290,8 +320,8 @@ func (b *bench) neighbours(data, public string) error {
 			quiet, noisy = append(quiet, before.p99.Seconds()*1e3), append(noisy, during.p99.Seconds()*1e3)
 			ratios = append(ratios, during.p99.Seconds()/before.p99.Seconds())
 		}
-		fmt.Printf("| p99 with a looping and an allocating neighbour, %s | %.2f ms | %.2f ms alone | %.2f | at most 2 |\n",
-			load.name, median(noisy), median(quiet), median(ratios))
+		b.row("| p99 with a looping and an allocating neighbour, %s | %.2f ms | %.2f ms alone | %.2f | %s |",
+			load.name, median(noisy), median(quiet), median(ratios), load.target)
 	}
 	return nil
 }
@@ -348,7 +378,7 @@ func (b *bench) starts() error {
 	if err := b.stop(node); err != nil {
 		return err
 	}
-	fmt.Printf("| start with %d functions until the first reply | %.0f ms | | | at most 500 ms |\n", functions, median(starts))
+	b.row("| start with %d functions until the first reply | %.0f ms | | | at most 500 ms |", functions, median(starts))
 	if node, _, err = b.node(filepath.Join(b.dir, "empty")); err != nil {
 		return err
 	}
@@ -356,12 +386,12 @@ func (b *bench) starts() error {
 	if err != nil {
 		return err
 	}
-	fmt.Printf("| idle memory without functions | %.1f MiB | | | at most 40 MiB |\n", resident)
+	b.row("| idle memory without functions | %.1f MiB | | | at most 40 MiB |", resident)
 	info, err := os.Stat(b.ledge)
 	if err != nil {
 		return err
 	}
-	fmt.Printf("| binary | %.1f MB | | | at most 45 MB |\n", float64(info.Size())/1e6)
+	b.row("| binary | %.1f MB | | | at most 45 MB |", float64(info.Size())/1e6)
 	return b.stop(node)
 }
 
