@@ -96,8 +96,11 @@ func (g *fakeGateway) SetTable(t *gateway.Table) { g.table = t }
 // faultyStore is the real store with a switch.
 type faultyStore struct {
 	*persist.Store
-	put error // of PutFunction
+	put  error // of PutFunction
+	lost bool  // records
 }
+
+func (s *faultyStore) Incomplete() bool { return s.lost || s.Store.Incomplete() }
 
 func (s *faultyStore) PutFunction(fn persist.Function, expect string, routes []persist.Route) (persist.Function, error) {
 	if s.put != nil {
@@ -117,9 +120,8 @@ type node struct {
 	now     time.Time
 }
 
-func newNode(t testing.TB) *node {
+func openStore(t testing.TB, dir string) *persist.Store {
 	t.Helper()
-	dir := t.TempDir()
 	store, err := persist.Open(dir, persist.Options{})
 	if err != nil {
 		t.Fatal(err)
@@ -129,6 +131,13 @@ func newNode(t testing.TB) *node {
 			t.Error(err)
 		}
 	})
+	return store
+}
+
+func newNode(t testing.TB) *node {
+	t.Helper()
+	dir := t.TempDir()
+	store := openStore(t, dir)
 	code, err := persist.OpenCode(dir, persist.CodeLimits{})
 	if err != nil {
 		t.Fatal(err)

@@ -30,6 +30,8 @@ type Engine interface {
 // method that changes something returns after the change is on disk.
 type Store interface {
 	Load() (persist.State, error)
+	// Incomplete reports whether records were lost whose code should be kept.
+	Incomplete() bool
 	PutFunction(fn persist.Function, expectRevision string, routes []persist.Route) (persist.Function, error)
 	GetFunction(name, qualifier string) (persist.Function, error)
 	DeleteFunction(name string) (persist.State, error)
@@ -165,6 +167,9 @@ func (r *Reconciler) Boot(ctx context.Context) error {
 		}
 	}
 	r.gateway.SetTable(r.usableTable(state.Routes))
+	if r.store.Incomplete() {
+		r.log.Warn("unused code is kept, because the store lost records: restore it, or remove ledge.db.damaged-* from the data folder and start again")
+	}
 	if _, _, err := r.collect(state); err != nil {
 		r.log.Warn("unused code is not removed", "error", err)
 	}
@@ -184,7 +189,8 @@ func (r *Reconciler) retire(fn persist.Function) {
 const retireMargin = 5 * time.Second
 
 // Collect removes the code that nothing uses any more, and returns the number
-// of its folders and their bytes. Boot and every deploy of code do that too.
+// of its folders and their bytes. Boot and every deploy of code do that too. It
+// removes nothing while the store is Incomplete.
 func (r *Reconciler) Collect(ctx context.Context) (removed int, freed int64, err error) {
 	if err := r.begin(ctx); err != nil {
 		return 0, 0, err
@@ -218,8 +224,12 @@ func (r *Reconciler) makeRoom() {
 }
 
 // collect removes the code that neither state names nor a running invocation
-// can be using.
+// can be using. Where the store lost records, or is new, it removes none:
+// whoever brings the records back needs the code.
 func (r *Reconciler) collect(state persist.State) (removed int, freed int64, err error) {
+	if state.Generation == 0 || r.store.Incomplete() {
+		return 0, 0, nil
+	}
 	inUse := make(map[string]bool, len(state.Functions)+len(r.retired))
 	for _, fn := range state.Functions {
 		inUse[fn.CodeHash] = true

@@ -323,6 +323,40 @@ func TestDelete(t *testing.T) {
 	n.check(t)
 }
 
+// Whoever restores the records of a store that lost them needs their code.
+func TestCodeOutlivesLostRecords(t *testing.T) {
+	for name, lose := range map[string]func(*testing.T, *node){
+		"damaged":  func(_ *testing.T, n *node) { n.store.lost = true },
+		"new file": func(t *testing.T, n *node) { n.store.Store = openStore(t, t.TempDir()) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			n := newNode(t)
+			fn := n.deploy(t, edge.Change{Name: "a", Code: command("1")}).Function
+			exists := func() bool { _, err := os.Stat(n.code.Path(fn.CodeHash)); return err == nil }
+			if _, _, err := n.Collect(t.Context()); err != nil { // ends the code store's own grace
+				t.Fatal(err)
+			}
+			if _, err := n.Delete(t.Context(), "a"); err != nil { // in place of the loss of its record
+				t.Fatal(err)
+			}
+			lose(t, n)
+			n.restart()
+			if err := n.Boot(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if _, _, err := n.Collect(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if !exists() {
+				t.Error("the code was removed")
+			}
+			if n.store.lost != strings.Contains(n.log.String(), "unused code is kept") {
+				t.Errorf("the log is %q", n.log)
+			}
+		})
+	}
+}
+
 func TestCodeOutlivesItsInvocations(t *testing.T) {
 	n := newNode(t)
 	old := n.deploy(t, edge.Change{Name: "a", Code: command("1")}).Function

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -309,6 +310,39 @@ func TestCollect(t *testing.T) {
 	collect("after a restart", 1, b)
 	if _, err := os.Stat(filepath.Join(dir, "code", "README")); err != nil {
 		t.Errorf("what is no code was touched: %v", err)
+	}
+}
+
+// Who deploys the same code again after a card lost some of it must get it back.
+func TestPutMendsDamagedCode(t *testing.T) {
+	blob := makeZip(t, entry{"bootstrap.wasm", wasmHead, 0}, entry{"lib/run", "a", 0o755})
+	for name, damage := range map[string]func(folder string) error{
+		"other bytes":    func(f string) error { return os.WriteFile(filepath.Join(f, "bootstrap.wasm"), []byte("x"), 0o600) },
+		"cut off":        func(f string) error { return os.Truncate(filepath.Join(f, "lib", "run"), 0) },
+		"a file missing": func(f string) error { return os.Remove(filepath.Join(f, "bootstrap.wasm")) },
+		"a file more":    func(f string) error { return os.WriteFile(filepath.Join(f, "more"), nil, 0o600) },
+		"another mode":   func(f string) error { return os.Chmod(filepath.Join(f, "lib", "run"), 0o600) },
+		"a link":         func(f string) error { return os.Symlink("bootstrap.wasm", filepath.Join(f, "link")) },
+		"a folder there": func(f string) error {
+			return errors.Join(os.Remove(filepath.Join(f, "lib", "run")), os.Mkdir(filepath.Join(f, "lib", "run"), 0o700))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			store := openCode(t, dir, CodeLimits{})
+			info, err := store.Put(blob)
+			noErr(t, err)
+			want := listTree(t, store.Path(info.Hash))
+			noErr(t, damage(store.Path(info.Hash)))
+			again, err := store.Put(blob)
+			noErr(t, err)
+			if have := listTree(t, store.Path(again.Hash)); again.Hash != info.Hash || !maps.Equal(have, want) {
+				t.Errorf("the code is %v, want %v", have, want)
+			}
+			if entries, err := os.ReadDir(filepath.Join(dir, "code")); err != nil || len(entries) != 1 {
+				t.Errorf("the code store holds %v, %v", entries, err)
+			}
+		})
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"hash"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -25,7 +26,8 @@ const fewFiles = 32
 
 // Put stores uploaded code and returns after it is on disk. blob is a Wasm
 // module or a zip archive that has one at its top; it is only read. The module
-// is stored as bootstrap.wasm. Code that is there already is not stored again.
+// is stored as bootstrap.wasm. Code that is there already is not stored again,
+// unless what is there was damaged.
 //
 // An *ArchiveError says what is wrong with blob. After any error the store is
 // as it was.
@@ -103,7 +105,7 @@ func (c *Code) install(temp, hash string) error {
 	// Where the code is there already, rename finds a folder that is not empty.
 	err := os.Rename(temp, final)
 	if errors.Is(err, syscall.ENOTEMPTY) || errors.Is(err, syscall.EEXIST) {
-		err = os.RemoveAll(temp)
+		err = c.mend(temp, final, hash)
 	}
 	if err != nil {
 		return fmt.Errorf("rename code folder: %w", err)
@@ -124,7 +126,61 @@ func (c *Code) install(temp, hash string) error {
 	return nil
 }
 
-// codeTree is a folder of code in the making.
+// mend replaces final by temp where final is no longer what its name says, and
+// removes temp where it still is. To deploy the same code again is what people
+// try first when a card has lost some of it.
+func (c *Code) mend(temp, final, hash string) error {
+	have, err := folderHash(final)
+	if err == nil && have == hash {
+		return os.RemoveAll(temp)
+	}
+	// A folder that cannot be read is as good as damaged.
+	retired := filepath.Join(c.dir, tempPrefix+"old-"+hash)
+	if err := c.retire(final, retired); err != nil {
+		return err
+	}
+	if err := os.Rename(temp, final); err != nil {
+		return err
+	}
+	return os.RemoveAll(retired)
+}
+
+// folderHash returns the name that the content of a folder should have.
+func folderHash(folder string) (string, error) {
+	tree := &codeTree{root: folder}
+	err := filepath.WalkDir(folder, func(path string, e fs.DirEntry, err error) error {
+		if err != nil || e.IsDir() {
+			return err
+		}
+		info, err := e.Info()
+		if err != nil {
+			return err
+		}
+		if !info.Mode().IsRegular() {
+			return fmt.Errorf("%s is not a regular file", path)
+		}
+		name, err := filepath.Rel(folder, path)
+		if err != nil {
+			return err
+		}
+		file, err := os.Open(path)
+		if err != nil {
+			return err
+		}
+		defer file.Close() // opened for reading: closing loses nothing
+		sum := sha256.New()
+		if _, err := io.Copy(sum, file); err != nil {
+			return err
+		}
+		f := codeFile{path: filepath.ToSlash(name), exec: info.Mode()&0o100 != 0}
+		sum.Sum(f.sum[:0])
+		tree.files = append(tree.files, f)
+		return nil
+	})
+	return tree.hash(), err
+}
+
+// codeTree is a folder of code, in the making or to be checked.
 type codeTree struct {
 	root    string
 	files   []codeFile

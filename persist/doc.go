@@ -18,7 +18,8 @@
 // one fsync and not many.
 //
 // A damaged database never stops the node: Open sets it aside, starts with an
-// empty one and says so in Store.Recovered.
+// empty one and says so in Store.Recovered. Code that was damaged is whole again
+// after the same code is Put again.
 //
 // Logs promise less, to spare flash memory and never to hold up a function.
 // They reach the file after at most a second and the disk when the kernel

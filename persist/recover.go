@@ -29,7 +29,7 @@ func openDatabase(dir string, opts Options) (db *bolt.DB, recovered string, err 
 		if asideErr != nil {
 			return nil, "", errors.Join(err, asideErr)
 		}
-		recovered = fmt.Sprintf("%s; it was set aside as %s and the node started with an empty store", err, filepath.Base(aside))
+		recovered = fmt.Sprintf("%s; it was set aside as %s and the node started with an empty store; the code of its functions is kept until that file is removed", err, filepath.Base(aside))
 		db, lost, err = openChecked(path, opts)
 	}
 	if err != nil {
@@ -112,14 +112,28 @@ func checkLocked(file *os.File) (checked bool, err error) {
 	return true, checkFile(file, info.Size())
 }
 
+// asideSuffix follows the name of a database that was set aside.
+const asideSuffix = ".damaged-"
+
+// setAsideBefore reports whether dir holds a database that was set aside.
+func setAsideBefore(dir string) (bool, error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return false, fmt.Errorf("list data folder: %w", err)
+	}
+	return slices.ContainsFunc(entries, func(e os.DirEntry) bool {
+		return strings.HasPrefix(e.Name(), databaseFile+asideSuffix)
+	}), nil
+}
+
 // setAside renames a damaged database and returns its new path.
 func setAside(path string, opts Options) (string, error) {
-	aside := fmt.Sprintf("%s.damaged-%d", path, opts.now().Unix())
+	aside := fmt.Sprintf("%s%s%d", path, asideSuffix, opts.now().Unix())
 	for i := 2; i < 1000; i++ { // the node may start twice within a second
 		if _, err := os.Lstat(aside); errors.Is(err, os.ErrNotExist) {
 			break
 		}
-		aside = fmt.Sprintf("%s.damaged-%d-%d", path, opts.now().Unix(), i)
+		aside = fmt.Sprintf("%s%s%d-%d", path, asideSuffix, opts.now().Unix(), i)
 	}
 	if err := opts.faults.at(stepSetAside); err != nil {
 		return "", fmt.Errorf("set damaged database aside: %w", err)

@@ -88,6 +88,17 @@ func TestDamagedDatabaseIsSetAside(t *testing.T) {
 			}
 			_, err = s.PutFunction(testFunction("new"), "", nil)
 			noErr(t, err)
+
+			// The store lacks what the file has until somebody removes it.
+			closeStore(t, s)
+			if s = openStore(t, dir, Options{}); !s.Incomplete() || s.Recovered() != "" {
+				t.Errorf("the next start: incomplete %t, recovered %q", s.Incomplete(), s.Recovered())
+			}
+			closeStore(t, s)
+			noErr(t, errors.Join(os.Remove(earlier), os.Remove(filepath.Join(dir, aside))))
+			if s = openStore(t, dir, Options{}); s.Incomplete() {
+				t.Error("incomplete although nothing is set aside any more")
+			}
 		})
 	}
 }
@@ -179,6 +190,9 @@ func TestDamagedRecordCostsOnlyItself(t *testing.T) {
 		if !strings.Contains(s.Recovered(), says) {
 			t.Errorf("Recovered says %q, not %q", s.Recovered(), says)
 		}
+	}
+	if !s.Incomplete() {
+		t.Error("the store does not say that it lost records")
 	}
 	state, err := s.Load()
 	noErr(t, err)

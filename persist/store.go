@@ -38,6 +38,7 @@ type Options struct {
 type Store struct {
 	db         *bolt.DB
 	recovered  string
+	incomplete bool
 	now        func() time.Time
 	faults     *faults
 	generation atomic.Uint64
@@ -53,8 +54,9 @@ type Store struct {
 //
 // A database that cannot be read is set aside as
 // ledge.db.damaged-<Unix time> and replaced by an empty one; Recovered then
-// says so. Open returns ErrLocked where another process has the store open,
-// and a *SchemaError, with nothing changed, for one that a newer release wrote.
+// says so, and Incomplete as long as that file is there. Open returns ErrLocked
+// where another process has the store open, and a *SchemaError, with nothing
+// changed, for one that a newer release wrote.
 func Open(dir string, opts Options) (*Store, error) {
 	if opts.LockTimeout == 0 {
 		opts.LockTimeout = time.Second
@@ -70,6 +72,14 @@ func Open(dir string, opts Options) (*Store, error) {
 		return nil, err
 	}
 	s := &Store{db: db, recovered: recovered, now: opts.now, faults: opts.faults}
+	if s.incomplete, err = setAsideBefore(dir); err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	s.incomplete = s.incomplete || recovered != ""
+	// The entry of a file that is new must outlive a power cut, as its pages do.
+	if err := syncFile(dir); err != nil {
+		return nil, errors.Join(fmt.Errorf("sync data folder: %w", err), db.Close())
+	}
 	err = s.view(func(tx *bolt.Tx) error {
 		s.generation.Store(readGeneration(tx))
 		return nil
@@ -100,6 +110,11 @@ func (s *Store) Close() error {
 // Recovered says in one sentence what Open found damaged and what it did about
 // it. It is empty where the store was in order.
 func (s *Store) Recovered() string { return s.recovered }
+
+// Incomplete reports whether the store may lack records that it once had: Open
+// found damage, or a database that was set aside before still lies in the data
+// folder. What no record names may then still be wanted, above all code.
+func (s *Store) Incomplete() bool { return s.incomplete }
 
 // Generation grows with every commit that changes functions, versions,
 // aliases, routes or settings, also across restarts. It is the Generation of

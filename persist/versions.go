@@ -141,7 +141,7 @@ func (s *Store) DeleteVersion(name, version string) error {
 		}
 		for _, a := range aliases {
 			if _, shared := a.Weights[version]; shared || a.Version == version {
-				return fmt.Errorf("alias %s points at it: %w", a.Name, ErrConflict)
+				return fmt.Errorf("alias %s points at it and must be changed or deleted first: %w", a.Name, ErrConflict)
 			}
 		}
 		return c.delete(bucketFunctions, versionKey(name, number))

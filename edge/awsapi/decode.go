@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 	"unicode/utf8"
 )
 
@@ -30,8 +31,28 @@ func tooLarge(limit int64) *fault {
 		Message: fmt.Sprintf("Request must be smaller than %d bytes for this operation", limit)}
 }
 
-// readBody returns the whole body.
-func readBody(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, error) {
+// bodyPause is how long a client may send nothing of a body before its
+// connection is cut: it may hold an upload slot, which others wait for.
+const bodyPause = 30 * time.Second
+
+// steadyBody is a body whose reader does not wait for longer than pause.
+type steadyBody struct {
+	io.Reader
+	control *http.ResponseController
+	pause   time.Duration
+}
+
+func (b steadyBody) Read(p []byte) (int, error) {
+	// Not every writer has deadlines: then a stuck client costs its slot.
+	if err := b.control.SetReadDeadline(time.Now().Add(b.pause)); err != nil && !errors.Is(err, http.ErrNotSupported) {
+		return 0, fmt.Errorf("set read deadline: %w", err)
+	}
+	return b.Reader.Read(p)
+}
+
+// readBody returns the whole body. A client that stops sending is an error
+// after pause.
+func readBody(w http.ResponseWriter, r *http.Request, limit int64, pause time.Duration) ([]byte, error) {
 	if r.ContentLength > limit {
 		w.Header().Set("Connection", "close") // rather than read what nobody wants
 		return nil, tooLarge(limit)
@@ -40,12 +61,18 @@ func readBody(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, erro
 	if r.ContentLength > 0 {
 		buf.Grow(int(r.ContentLength) + bytes.MinRead) // ReadFrom wants room to see the end
 	}
-	if _, err := buf.ReadFrom(http.MaxBytesReader(w, r.Body, limit)); err != nil {
+	control := http.NewResponseController(w)
+	if _, err := buf.ReadFrom(steadyBody{http.MaxBytesReader(w, r.Body, limit), control, pause}); err != nil {
+		// The deadline stays, so that net/http does not wait for the rest either.
+		w.Header().Set("Connection", "close")
 		var tooBig *http.MaxBytesError
 		if errors.As(err, &tooBig) {
 			return nil, tooLarge(limit)
 		}
 		return nil, badContent("could not read the request body: " + err.Error())
+	}
+	if err := control.SetReadDeadline(time.Time{}); err != nil && !errors.Is(err, http.ErrNotSupported) {
+		return nil, fmt.Errorf("lift read deadline: %w", err)
 	}
 	return buf.Bytes(), nil
 }
@@ -63,7 +90,7 @@ func (a *api) readJSON(w http.ResponseWriter, r *http.Request, limit int64, v an
 			return nil, fmt.Errorf("wait for other uploads: %w", r.Context().Err())
 		}
 	}
-	body, err := readBody(w, r, limit)
+	body, err := readBody(w, r, limit, a.bodyPause)
 	if err == nil {
 		err = decode(body, v)
 	}

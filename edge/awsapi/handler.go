@@ -85,7 +85,8 @@ type api struct {
 	Config
 	// uploads bounds how many large bodies are in memory at the same time: one
 	// takes up to MaxUpload and three quarters of it again, decoded.
-	uploads chan struct{}
+	uploads   chan struct{}
+	bodyPause time.Duration // bodyPause, or a test's
 }
 
 // maxUploads is the number of large bodies that are read at the same time.
@@ -111,8 +112,11 @@ func New(cfg Config) http.Handler {
 	if cfg.Problems == nil {
 		cfg.Problems = func() []string { return nil }
 	}
-	a := &api{Config: cfg, uploads: make(chan struct{}, maxUploads)}
+	return (&api{Config: cfg, uploads: make(chan struct{}, maxUploads), bodyPause: bodyPause}).handler()
+}
 
+// handler returns the API's paths.
+func (a *api) handler() http.Handler {
 	const functions = "/2015-03-31/functions"
 	list := map[string]operation{"GET": a.listFunctions, "POST": a.createFunction}
 	settings := map[string]operation{"GET": a.getAccountSettings}
@@ -173,7 +177,7 @@ func (a *api) handle(op operation) http.Handler {
 			panic(http.ErrAbortHandler)
 		}
 		f := faultOf(err)
-		if r.Context().Err() != nil {
+		if r.Context().Err() != nil && f.Status >= http.StatusInternalServerError {
 			f = &fault{Status: http.StatusServiceUnavailable, Code: codeService, Message: "the request was cancelled"}
 		} else if f.Status == http.StatusInternalServerError || f.Status == http.StatusInsufficientStorage {
 			a.Log.Error("control plane request failed", "method", r.Method, "path", r.URL.Path, "error", err)

@@ -40,7 +40,7 @@ func (a *api) invoke(w http.ResponseWriter, r *http.Request) error {
 	default:
 		return invalid(fmt.Sprintf("InvocationType %.100q is not one of RequestResponse, Event, DryRun", kind))
 	}
-	payload, err := readBody(w, r, engine.DefaultLimits().RequestBytes)
+	payload, err := readBody(w, r, engine.DefaultLimits().RequestBytes, a.bodyPause)
 	if err != nil {
 		return err
 	}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -14,6 +15,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"testing/iotest"
 	"time"
 
 	"ledge/engine"
@@ -227,6 +229,58 @@ func TestUploadSlots(t *testing.T) {
 	cancel()
 	if _, err := a.readJSON(httptest.NewRecorder(), large().WithContext(ctx), MaxUpload, &createFunctionRequest{}); !errors.Is(err, context.Canceled) {
 		t.Errorf("waiting ended with %v", err)
+	}
+}
+
+// TestStuckUpload: a client that stops in the middle of an upload gives its slot
+// back.
+func TestStuckUpload(t *testing.T) {
+	slot := make(chan struct{}, 1)
+	serve := func(pause time.Duration) *httptest.Server {
+		a := &api{uploads: slot, bodyPause: pause}
+		server := httptest.NewServer(a.handle(func(w http.ResponseWriter, r *http.Request) error {
+			var req createFunctionRequest
+			release, err := a.readJSON(w, r, MaxUpload, &req)
+			if err != nil {
+				return err
+			}
+			defer release()
+			w.WriteHeader(http.StatusNoContent)
+			return nil
+		}))
+		t.Cleanup(server.Close)
+		return server
+	}
+	server := serve(time.Millisecond)
+	for _, body := range []string{`{"FunctionName":"`, ""} {
+		conn, err := net.Dial("tcp", server.Listener.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		if _, err := fmt.Fprintf(conn, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n%s", largeBody+1, body); err != nil {
+			t.Fatal(err)
+		}
+		answers := bufio.NewReader(conn)
+		resp, err := http.ReadResponse(answers, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if resp.StatusCode != http.StatusBadRequest || !resp.Close {
+			t.Errorf("status %d, close %t", resp.StatusCode, resp.Close)
+		}
+		if _, err := io.Copy(io.Discard, answers); err != nil {
+			t.Errorf("the connection is not closed: %v", err)
+		}
+	}
+	chunks := iotest.OneByteReader(strings.NewReader(`{"FunctionName":"x"}`))
+	resp, err := http.Post(serve(bodyPause).URL, "application/json", chunks)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusNoContent {
+		t.Errorf("the next upload: status %d", resp.StatusCode)
 	}
 }
 

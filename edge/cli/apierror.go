@@ -47,7 +47,10 @@ func decodeAPIError(node string, resp *http.Response, text []byte) error {
 	}
 	code = code[strings.LastIndexByte(code, '#')+1:]
 
-	if body.Message == "" && (code == "" || !isJSON) {
+	// A node's own "not found" has a code; that of its HTTP routes, or of any
+	// other server, has none.
+	stranger := code == "" && resp.StatusCode == http.StatusNotFound
+	if stranger || body.Message == "" && (code == "" || !isJSON) {
 		return &Error{
 			Code:    codeBadAnswer,
 			Message: fmt.Sprintf("%s answered %d %s and not as a Ledge node does: %s", node, resp.StatusCode, http.StatusText(resp.StatusCode), excerpt(text)),
@@ -107,7 +110,7 @@ func missingFunction(err error, t target) error {
 	}
 	told := &Error{Code: e.Code, Message: fmt.Sprintf("function %s not found", t), Hint: "see what is there: ledge ls", Err: err}
 	if t.Qualifier != "" {
-		told.Hint = joinLines("see what is there: ledge ls", "and its code now: ledge get "+t.Name)
+		told.Hint = "is there such a version or alias, and is there the function at all? see: ledge get " + t.Name
 	}
 	return told
 }

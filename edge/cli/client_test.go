@@ -79,6 +79,8 @@ func TestHostileAnswers(t *testing.T) {
 			"ledge: the answer of NODE to GET /2015-03-31/functions/hello is not what a Ledge node sends: it is empty" + confused},
 		{"error that is HTML", reply(502, "<h1>Bad\x1b[2J Gateway</h1>"),
 			"ledge: NODE answered 502 Bad Gateway and not as a Ledge node does: \"<h1>Bad\\x1b[2J Gateway</h1>\"" + confused},
+		{"the port of the routes", reply(404, `{"message":"Not Found"}`),
+			"ledge: NODE answered 404 Not Found and not as a Ledge node does: \"{\\\"message\\\":\\\"Not Found\\\"}\"" + confused},
 		{"error that is long", reply(500, strings.Repeat("x", 1000)),
 			"ledge: NODE answered 500 Internal Server Error and not as a Ledge node does: \"" + strings.Repeat("x", 80) + "\"..." + confused},
 		{"redirect", func(w http.ResponseWriter, r *http.Request) {

@@ -90,11 +90,13 @@ func TestRemove(t *testing.T) {
 	}
 	// A bad name must be found before anything is removed.
 	before := len(n.calls())
-	if o := n.run("rm", "hello", "a b"); o.exit != 2 {
-		t.Errorf("exit %d, want 2", o.exit)
+	for bad, why := range map[string]string{"a b": "is not a function name", "other:live": "is no published version"} {
+		if o := n.run("rm", "hello", bad); o.exit != 2 || !strings.Contains(o.stderr, why) {
+			t.Errorf("rm %s: exit %d: %s", bad, o.exit, o.stderr)
+		}
 	}
 	if after := len(n.calls()); after != before {
-		t.Errorf("%d requests were made for a command line with a bad name", after-before)
+		t.Errorf("%d requests were made for command lines with a bad name", after-before)
 	}
 }
 

@@ -255,7 +255,7 @@ func deployFault(err error, name string) error {
 	}
 	if e, ok := isCode(err, awsConflict); ok {
 		told := e.explain()
-		told.Hint = "see who has the route: ledge route ls; move it with: ledge route add --replace 'ROUTE' " + name
+		told.Hint = "see who has the route: ledge route ls; to move it, deploy without it, then: ledge route add --replace 'ROUTE' " + name
 		return told
 	}
 	return err

@@ -183,7 +183,7 @@ func TestDeployTooLargeForTheNode(t *testing.T) {
 func TestDeployOfARouteThatIsTaken(t *testing.T) {
 	n, module := deployNode(t, failure(409, awsConflict, "GET /hello belongs to other"))
 	n.run("deploy", "hello", module, "--route", "GET /hello").want(t, 1, "",
-		"ledge: GET /hello belongs to other\n  see who has the route: ledge route ls; move it with: ledge route add --replace 'ROUTE' hello\n")
+		"ledge: GET /hello belongs to other\n  see who has the route: ledge route ls; to move it, deploy without it, then: ledge route add --replace 'ROUTE' hello\n")
 }
 
 func TestUploadTellsOnceWhenAllIsSent(t *testing.T) {

@@ -218,6 +218,12 @@ name that cannot be removed.`,
 				if err != nil {
 					return err
 				}
+				if strings.Trim(t.Qualifier, "0123456789") != "" {
+					return &usageError{
+						Message: fmt.Sprintf("%s is no published version", t),
+						Hint:    "rm removes functions and their numbered versions; aliases are removed with AWS Lambda's DeleteAlias",
+					}
+				}
 				targets[i] = t
 			}
 			c, err := a.client()

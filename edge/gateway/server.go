@@ -7,6 +7,7 @@ import (
 	"maps"
 	"net"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -67,7 +68,14 @@ func New(cfg Config) (*Server, error) {
 // printf makes a function fasthttp's Logger.
 type printf func(format string, args ...any)
 
-func (p printf) Printf(format string, args ...any) { p(format, args...) }
+// Printf drops what fasthttp says of a connection that ended badly: that is the
+// client's doing, refuse has told it, and whoever reaches the port could fill
+// the log with it.
+func (p printf) Printf(format string, args ...any) {
+	if !strings.HasPrefix(format, "error when serving connection") {
+		p(format, args...)
+	}
+}
 
 // SetTable makes t the routes of all requests from now on. Requests under way
 // keep theirs.
@@ -162,6 +170,7 @@ func (s *Server) track(c net.Conn, state fasthttp.ConnState) {
 // before it is sent.
 func (s *Server) expect(ctx *fasthttp.RequestCtx) int {
 	if ctx.Request.Header.ContentLength() > s.cfg.MaxBody {
+		s.refuse(ctx, fasthttp.ErrBodyTooLarge)
 		return fasthttp.StatusRequestEntityTooLarge
 	}
 	return fasthttp.StatusContinue
