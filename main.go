@@ -40,6 +40,7 @@ const wasmtimeVersion = "44.0.0"
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // a second signal ends the process at once
 	code := run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
 	stop()
 	os.Exit(code)
@@ -267,15 +268,19 @@ func (a *appliance) listenControl(s cli.ServeSettings) ([]net.Listener, error) {
 	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) { // the claim says that it is nobody's
 		return nil, explain(err)
 	}
-	unix, err := net.Listen("unix", path)
+	socket, err := net.Listen("unix", path)
+	if errors.Is(err, syscall.EINVAL) {
+		return nil, &cli.Error{Code: "PathTooLong", Message: fmt.Sprintf("the path of the control socket is too long: %s has %d bytes, the system takes 107", path, len(path)),
+			Hint: "use a data folder with a shorter path with --data", Err: err}
+	}
 	if err != nil {
 		return nil, explain(fmt.Errorf("listen on the control socket: %w", err))
 	}
-	a.onClose(ignoreClosed(unix.Close))
+	a.onClose(ignoreClosed(socket.Close))
 	if err := os.Chmod(path, 0o600); err != nil {
 		return nil, explain(err)
 	}
-	return []net.Listener{tcp, unix}, nil
+	return []net.Listener{tcp, socket}, nil
 }
 
 // startControl serves the control plane; the TCP listener is guarded against
@@ -369,6 +374,9 @@ func (a *appliance) startChores(functions *engine.Runtime, reconciler *edge.Reco
 func problems(store *persist.Store, logs *persist.Logs) (list []string) {
 	if what := store.Recovered(); what != "" {
 		list = append(list, what)
+	}
+	if store.Incomplete() {
+		list = append(list, "records may be missing: a damaged ledge.db.damaged-* lies in the data folder; take what you need from it and delete it")
 	}
 	if err := logs.Err(); err != nil {
 		list = append(list, "logs are not written: "+err.Error())

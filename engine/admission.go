@@ -59,6 +59,12 @@ func (r *Runtime) evict() bool {
 	}
 }
 
+// relieve evicts idle Instances while those that run need more than the budget.
+func (r *Runtime) relieve() {
+	for r.budget != 0 && r.node.Used() >= r.budget && r.evict() {
+	}
+}
+
 // reaper drops Instances that have been idle for too long. It has a timer only
 // while something is idle: a node without work does not wake up.
 type reaper struct {

@@ -24,13 +24,12 @@ type Deployment struct {
 
 // program is a function version that is ready to run.
 type program struct {
-	template  *capi.Template
-	command   bool        // every Invocation is a new Instance
-	restored  bool        // Instances come from a Snapshot
-	minimum   int64       // bytes that a new Instance takes
-	learning  atomic.Bool // an Invocation has shown, or is showing, which pages it writes to
-	modules   []*wasmtime.Module
-	artifacts []string // their names
+	template *capi.Template
+	command  bool        // every Invocation is a new Instance
+	restored bool        // Instances come from a Snapshot
+	minimum  int64       // bytes that a new Instance takes
+	learning atomic.Bool // an Invocation has shown, or is showing, which pages it writes to
+	modules  []*wasmtime.Module
 }
 
 // close frees the program. No Instance of it may exist any more.
@@ -92,7 +91,6 @@ func (r *Runtime) compile(ctx context.Context, p *program, name string, wasm []b
 		return nil, err
 	}
 	p.modules = append(p.modules, module)
-	p.artifacts = append(p.artifacts, name)
 	return module, nil
 }
 
@@ -101,6 +99,7 @@ func (r *Runtime) templateConfig(f *Function, p *plan) capi.TemplateConfig {
 		ABI:          p.abi,
 		Entry:        p.handler.Name,
 		EntryReturns: p.handler.Returns,
+		Starts:       p.module.HasStart(),
 		WASI:         p.wasi,
 		WASIEnv:      wasi.ReadsEnvironment(p.module),
 		Env:          wasi.Environment(f.Name, f.Version, f.Handler, f.Limits.Memory, f.Env),
@@ -140,7 +139,6 @@ func (r *Runtime) addSnapshot(ctx context.Context, f *Function, plan *plan, p *p
 		}
 	}
 	p.modules = append(p.modules, image)
-	p.artifacts = append(p.artifacts, name)
 	p.restored, p.minimum = true, state.memory
 	d.Snapshot = true
 

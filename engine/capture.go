@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
 	"time"
@@ -19,53 +20,66 @@ type captured struct {
 }
 
 // imageState is the part of a Snapshot that is not its memory, as it is stored:
-// 8 bytes of the guest's clock, 8 bytes of memory size, the globals.
+// 8 bytes of the guest's clock, 8 bytes of memory size, 71 bytes of the image's
+// name, the globals. The image is named by its content, so that globals are never
+// put on the memory of another run of the initialisation.
 type imageState struct {
 	clock   uint64
 	memory  int64
+	image   string
 	globals []snapshot.Global
 }
 
-const stateSuffix = ".state"
+const (
+	stateSuffix = ".state"
+	imageKind   = "memory"
+	stateHead   = 16 + len(imageKind) + 1 + 2*sha256.Size // bytes before the globals
+)
 
-func (r *Runtime) openImage(name string) (*wasmtime.Module, imageState, error) {
-	var s imageState
-	data, err := r.artifacts.load(name + stateSuffix)
-	if data == nil || err != nil {
-		return nil, s, err
-	}
-	if len(data) < 16 {
-		return nil, s, nil
+// loadState returns the state of that name. It is false where there is none that
+// can be used.
+func (a *artifacts) loadState(name string) (s imageState, ok bool, err error) {
+	data, err := a.load(name + stateSuffix)
+	if err != nil || len(data) < stateHead {
+		return s, false, err
 	}
 	s.clock = binary.LittleEndian.Uint64(data)
 	s.memory = int64(binary.LittleEndian.Uint64(data[8:]))
-	if s.globals, err = snapshot.ParseGlobals(data[16:]); err != nil {
-		return nil, s, nil // made by another version: capture again
+	s.image = string(data[16:stateHead])
+	if s.globals, err = snapshot.ParseGlobals(data[stateHead:]); err != nil {
+		return s, false, nil // made by another version: capture again
 	}
-	module, err := r.artifacts.open(name)
+	return s, true, nil
+}
+
+func (r *Runtime) openImage(name string) (*wasmtime.Module, imageState, error) {
+	s, ok, err := r.artifacts.loadState(name)
+	if !ok || err != nil {
+		return nil, s, err
+	}
+	module, err := r.artifacts.open(s.image)
 	return module, s, err
 }
 
 func (r *Runtime) storeImage(ctx context.Context, name string, s *captured, d *Deployment) (*wasmtime.Module, imageState, error) {
-	state := imageState{clock: s.clock, memory: int64(len(s.Memory)), globals: s.Globals}
-	data := binary.LittleEndian.AppendUint64(nil, state.clock)
-	data = binary.LittleEndian.AppendUint64(data, uint64(state.memory))
-	data, err := snapshot.AppendGlobals(data, s.Globals)
-	if err != nil {
-		return nil, state, err
-	}
 	wasm, err := s.Image()
 	if err != nil {
-		return nil, state, fmt.Errorf("encode snapshot: %w", err)
+		return nil, imageState{}, fmt.Errorf("encode snapshot: %w", err)
+	}
+	state := imageState{clock: s.clock, memory: int64(len(s.Memory)), image: r.artifacts.name(imageKind, wasm), globals: s.Globals}
+	data := binary.LittleEndian.AppendUint64(nil, state.clock)
+	data = binary.LittleEndian.AppendUint64(data, uint64(state.memory))
+	data = append(data, state.image...)
+	if data, err = snapshot.AppendGlobals(data, s.Globals); err != nil {
+		return nil, state, err
 	}
 	d.ImageBytes = s.Stats().Content
 	started := time.Now()
-	image, _, err := r.artifacts.compile(ctx, name, wasm)
+	image, _, err := r.artifacts.compile(ctx, state.image, wasm)
 	d.CompileTime += time.Since(started)
 	if err != nil {
 		return nil, state, err
 	}
-	// The state comes last: openImage looks for it first.
 	if err := r.artifacts.store(name+stateSuffix, data); err != nil {
 		image.Close()
 		return nil, state, err

@@ -10,8 +10,10 @@ import (
 func (r *Runtime) moduleName(p *plan) string { return r.artifacts.name("module", p.wasm) }
 func (r *Runtime) codeName(p *plan) string   { return r.artifacts.name("code", p.parts.Code) }
 
-// imageName covers everything that the initialisation of a module can see: its
-// code and files, its environment, its name, its memory limit.
+// imageName covers what the initialisation of a module can see and is not the
+// outside world's: its code and files, its environment, its name, its memory
+// limit. The function's variables, replies over HTTP, the time and randomness are
+// in a Snapshot as they were when it was taken.
 func (r *Runtime) imageName(f *Function, p *plan, env []string) string {
 	return r.artifacts.name("image", p.wasm, []byte(f.CodeHash), []byte(strings.Join(env, "\x00")), []byte(f.Name),
 		fmt.Append(nil, f.Limits.Memory, p.init))
@@ -34,7 +36,11 @@ func (r *Runtime) Collect() (removed int, err error) {
 		keep[r.moduleName(plan)] = true
 		if plan.parts != nil {
 			keep[r.codeName(plan)] = true
-			keep[r.imageName(&v.function, plan, r.templateConfig(&v.function, plan).Env)] = true
+			name := r.imageName(&v.function, plan, r.templateConfig(&v.function, plan).Env)
+			keep[name] = true
+			if state, ok, err := r.artifacts.loadState(name); ok && err == nil {
+				keep[state.image] = true
+			}
 		}
 	})
 	return r.artifacts.collect(keep)

@@ -46,6 +46,7 @@ func TestDeployRefuses(t *testing.T) {
 		{"big memory", wat(`(module (memory (export "memory") 4096) (func (export "handle")))`), nil, "memory", []string{"256 MB", "128 MB", "--memory to at least 256"}},
 		{"64-bit memory", wat(`(module (memory (export "memory") i64 1) (func (export "handle")))`), nil, "memory", []string{"wasm32"}},
 		{"shared memory", wat(`(module (memory (export "memory") 1 2 shared) (func (export "handle")))`), nil, "memory", []string{"threads"}},
+		{"hidden memory", wat(`(module (memory 1) (func (export "handle")))`), nil, "link", []string{"does not export its memory", `(export "memory")`}},
 		{"trap at start", wat(`(module (memory (export "memory") 1) (func $boot unreachable) (start $boot) (func (export "handle")))`), nil, "initialise", []string{"unreachable", "boot"}},
 		{"endless start", wat(`(module (memory (export "memory") 1) (func (export "_initialize") (loop $l (br $l))) (func (export "handle")))`), nil, "initialise", []string{"did not end within 50ms"}},
 		{"endless start without snapshot", wat(`(module (func (export "_initialize") (loop $l (br $l))) (func (export "handle")))`), nil, "start", []string{"did not end within 50ms"}},

@@ -47,5 +47,9 @@ func (h *host) HTTP(request, body []byte) (status int, headers, reply []byte, er
 	left := h.instance.shell.Deadline() - capi.Now()
 	ctx, cancel := context.WithTimeout(h.instance.ctx, max(left, time.Millisecond))
 	defer cancel()
-	return h.runtime.outbound.Do(ctx, h.function.AllowHosts, request, body)
+	status, headers, reply, err = h.runtime.outbound.Do(ctx, h.function.AllowHosts, request, body)
+	if err != nil && h.instance.ctx.Err() != nil {
+		h.instance.shell.Cancel() // that is why, and not the guest's fault
+	}
+	return status, headers, reply, err
 }

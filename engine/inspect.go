@@ -55,6 +55,9 @@ func (r *Runtime) inspect(f *Function) (*plan, error) {
 	if err := p.chooseABI(f); err != nil {
 		return nil, err
 	}
+	if err := p.checkMemoryExport(); err != nil {
+		return nil, err
+	}
 	if p.taskDir, err = taskDir(f.CodeDir); err != nil {
 		return nil, err
 	}
@@ -123,6 +126,18 @@ func (p *plan) checkMemory(f *Function, most uint64) error {
 			Hint: fmt.Sprintf("raise --memory to at least %d", (p.minimum+1<<20-1)>>20)}
 	}
 	return nil
+}
+
+// checkMemoryExport returns an error where the engine could not see how large the
+// memory of an Instance is, and so not hold it to the node's budget.
+func (p *plan) checkMemoryExport() error {
+	if _, ok := p.module.Memory(); !ok {
+		return nil
+	}
+	if e, ok := p.module.Export("memory"); ok && e.Kind == wasmbin.KindMemory {
+		return nil
+	}
+	return &DeployError{Op: "link", Why: `the module does not export its memory as "memory"`, Hint: "compilers do so unless told otherwise; in the text format write (memory (export \"memory\") 1)"}
 }
 
 func (p *plan) chooseABI(f *Function) error {

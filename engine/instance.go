@@ -109,10 +109,12 @@ func lines(s string) []string {
 // to, so that later Instances have them copied ahead.
 func (in *instance) callAndLearn(p *program, event []byte, timeout time.Duration) capi.Outcome {
 	defer in.shell.Drop()
+	started := capi.Now()
 	if outcome := in.shell.Instantiate(timeout); outcome != capi.OK {
+		p.learning.Store(false)
 		return outcome
 	}
-	outcome := in.shell.Call(event, timeout)
+	outcome := in.shell.Call(event, timeout-(capi.Now()-started))
 	if outcome != capi.OK {
 		p.learning.Store(false) // it may have ended early; the next one shows more
 		return outcome

@@ -92,7 +92,7 @@ func (r *Runtime) invokeFresh(ctx context.Context, v *version, p *program, inv *
 	} else {
 		outcome = in.shell.CallFresh(inv.Payload, v.function.Limits.Timeout)
 	}
-	return r.finish(ctx, v, p, in, inv, res, outcome)
+	return r.finish(ctx, v, p, in, inv, res, outcome, v.function.Limits.Timeout)
 }
 
 // invokeWarm runs the Invocation in an idle Instance, or in a new one that then
@@ -114,8 +114,8 @@ func (r *Runtime) invokeWarm(ctx context.Context, v *version, p *program, inv *I
 	r.ticker.begin(ctx, in)
 	outcome := in.shell.Call(inv.Payload, v.function.Limits.Timeout)
 	r.ticker.end(in)
-	err := r.finish(ctx, v, p, in, inv, res, outcome)
-	if keep = outcome == capi.OK || outcome == capi.Failed; keep {
+	err := r.finish(ctx, v, p, in, inv, res, outcome, v.function.Limits.Timeout)
+	if keep = !in.shell.Unwound() && (outcome == capi.OK || outcome == capi.Failed); keep {
 		_, ended, _ := in.shell.Times()
 		v.put(in, ended)
 	}
@@ -140,13 +140,14 @@ func (r *Runtime) start(ctx context.Context, v *version, p *program, inv *Invoca
 	res.Report.Init, res.Report.Restored = ended-started, p.restored
 	if outcome != capi.OK {
 		defer v.discard(in)
-		return nil, r.finish(ctx, v, p, in, inv, res, outcome)
+		return nil, r.finish(ctx, v, p, in, inv, res, outcome, r.cfg.InitTimeout)
 	}
 	return in, nil
 }
 
-// finish copies what the call left in the shell into res, and logs.
-func (r *Runtime) finish(ctx context.Context, v *version, p *program, in *instance, inv *Invocation, res *Result, outcome capi.Outcome) error {
+// finish copies what the call, which was given timeout, left in the shell into
+// res, and logs.
+func (r *Runtime) finish(ctx context.Context, v *version, p *program, in *instance, inv *Invocation, res *Result, outcome capi.Outcome, timeout time.Duration) error {
 	started, ended, init := in.shell.Times()
 	report := &res.Report
 	if init > 0 {
@@ -159,7 +160,7 @@ func (r *Runtime) finish(ctx context.Context, v *version, p *program, in *instan
 	report.Memory = in.shell.MemoryBytes()
 	res.Payload = append(res.Payload, in.shell.Reply()...)
 
-	err := in.failure(ctx, outcome, v.function.Limits.Timeout)
+	err := in.failure(ctx, outcome, timeout)
 	if trap, ok := err.(*TrapError); ok {
 		blameMemory(trap, report.Memory, v.function.Limits.Memory)
 	}

@@ -14,7 +14,9 @@ import (
 )
 
 const (
-	maxInstances = 10000
+	// maxInstances leaves room below 10000 threads, with which Go ends a process: a
+	// running Instance has one.
+	maxInstances = 8000
 	wasmStack    = 1 << 20
 	// keepResident bytes of a freed memory are zeroed by hand instead of being
 	// given back to the kernel, which costs more for small guests.
@@ -29,6 +31,10 @@ type layout struct {
 	reservation uint64 // bytes of address space for one
 	guard       uint64
 }
+
+// tables is the address space in bytes that capi.Configure reserves for the tables
+// of one Instance.
+const tables = 8 * 100000 * 8
 
 // Wide reservations let Wasmtime leave out bounds checks, which is a quarter of
 // the time of memory-heavy code: every 32-bit address lies inside 4 GiB. A
@@ -50,7 +56,7 @@ func chooseLayout(bits, instances int, canReserve func(uint64) bool) (layout, er
 		if instances != 0 {
 			l.instances = instances
 		}
-		need := uint64(l.instances) * (l.reservation + l.guard)
+		need := uint64(l.instances) * (l.reservation + l.guard + tables)
 		if bits != 0 && need > 1<<(bits-1) {
 			continue
 		}

@@ -54,7 +54,7 @@ func Open(cfg Config) (*Runtime, error) {
 		r.budget = machineMemory() / 2
 	}
 	r.node = capi.NewNode(r.budget, capi.CanRenice())
-	r.ticker = newTicker(m.engine)
+	r.ticker = newTicker(m.engine, r.relieve)
 	r.reaper = &reaper{runtime: r, after: cfg.IdleTimeout}
 	return r, nil
 }
@@ -157,10 +157,10 @@ func (r *Runtime) prove(ctx context.Context, v *version, p *program) error {
 func startError(op string, err error) error {
 	var timeout *TimeoutError
 	switch {
-	case errors.Is(err, ErrOverloaded), errors.Is(err, context.Canceled):
-		return err
 	case errors.As(err, &timeout):
 		return &DeployError{Op: op, Why: fmt.Sprintf("its start-up code did not end within %s", timeout.After), Hint: "do less before the first event", Err: err}
+	case errors.Is(err, ErrOverloaded), errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return err
 	}
 	return &DeployError{Op: op, Why: err.Error(), Hint: "its start-up code must end by itself, within its limits and without an error", Err: err}
 }

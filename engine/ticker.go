@@ -20,6 +20,7 @@ const tickInterval = 5 * time.Millisecond
 // in which nothing ran.
 type ticker struct {
 	engine  *wasmtime.Engine
+	relieve func()        // called before each epoch: makes room where memory is short
 	started atomic.Uint64 // Invocations begun
 	running atomic.Int64
 	asleep  atomic.Bool
@@ -31,8 +32,8 @@ type ticker struct {
 	instances []*instance
 }
 
-func newTicker(engine *wasmtime.Engine) *ticker {
-	t := &ticker{engine: engine, wake: make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan struct{})}
+func newTicker(engine *wasmtime.Engine, relieve func()) *ticker {
+	t := &ticker{engine: engine, relieve: relieve, wake: make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan struct{})}
 	go t.run()
 	return t
 }
@@ -54,6 +55,7 @@ func (t *ticker) run() {
 		case <-t.stop:
 			return
 		}
+		t.relieve()
 		t.engine.IncrementEpoch()
 		t.poll()
 		if started := t.started.Load(); started != before || t.running.Load() > 0 {

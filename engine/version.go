@@ -27,7 +27,7 @@ type version struct {
 	shells []*instance // empty ones, for fresh Instances
 }
 
-// maxShells bounds the empty shells that wait; each is a few kilobytes.
+// maxShells bounds the empty shells that wait; each has at most what capi's Trim leaves.
 const maxShells = 64
 
 func newVersion(r *Runtime, f Function) *version {
@@ -119,6 +119,7 @@ func (v *version) take() *instance {
 // put makes in idle.
 func (v *version) put(in *instance, now time.Duration) {
 	in.lastUsed = now
+	in.shell.Trim()
 	v.mu.Lock()
 	v.idle = append(v.idle, in)
 	v.mu.Unlock()
@@ -141,6 +142,7 @@ func (v *version) shell(p *program) (*instance, error) {
 
 // putShell takes an empty shell back.
 func (v *version) putShell(in *instance) {
+	in.shell.Trim()
 	v.mu.Lock()
 	if len(v.shells) < maxShells {
 		v.shells = append(v.shells, in)
@@ -169,18 +171,19 @@ func (v *version) oldest() (since time.Duration, ok bool) {
 }
 
 // dropOldest discards the Instance that has been idle longest, if that is since
-// before the given time. It returns false where there is none.
+// before the given time. It returns false where there is none. Its callers are
+// no users of the version: mu keeps the last user from freeing what the
+// Instance still needs.
 func (v *version) dropOldest(before time.Duration) bool {
 	v.mu.Lock()
+	defer v.mu.Unlock()
 	if len(v.idle) == 0 || v.idle[0].lastUsed > before {
-		v.mu.Unlock()
 		return false
 	}
 	in := v.idle[0]
 	n := copy(v.idle, v.idle[1:])
 	v.idle[n] = nil
 	v.idle = v.idle[:n]
-	v.mu.Unlock()
 	v.discard(in)
 	return true
 }

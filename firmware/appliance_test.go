@@ -298,6 +298,7 @@ func TestStartRefused(t *testing.T) {
 		{"port in use", t.TempDir(), []string{"--http", taken}, 1, []string{taken + " is in use", "--http"}},
 		{"control port in use", t.TempDir(), []string{"--control", first.control}, 1, []string{"is in use", "--control"}},
 		{"control plane for all", t.TempDir(), []string{"--control", "0.0.0.0:0"}, 1, []string{"for other machines", "127.0.0.1"}},
+		{"long path", filepath.Join(t.TempDir(), strings.Repeat("x", 120)), nil, 1, []string{"too long", "shorter path"}},
 		{"no address", t.TempDir(), []string{"--http", "nonsense"}, 2, []string{"nonsense"}},
 		{"folder that is a file", module("hello"), nil, 1, []string{"not a directory"}},
 	}

@@ -32,12 +32,12 @@ func RunChores(ctx context.Context, chores []Chore, done func(Chore, error)) err
 	}
 	due := make([]time.Time, len(chores))
 	for i := range chores {
-		due[i] = schedules[i].Next(time.Now())
+		due[i] = schedules[i].Next(wallClock())
 	}
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
-		now := time.Now()
+		now := wallClock()
 		wait := longestSleep
 		for i := range chores {
 			if due[i].IsZero() { // a date that never comes, like 30 February
@@ -45,9 +45,9 @@ func RunChores(ctx context.Context, chores []Chore, done func(Chore, error)) err
 			}
 			// By the wall clock, and from now: runs that a jump of the clock
 			// skipped are not made up for.
-			if !now.Round(0).Before(due[i].Round(0)) {
+			if !now.Before(due[i]) {
 				done(chores[i], chores[i].Run(ctx))
-				now = time.Now()
+				now = wallClock()
 				due[i] = schedules[i].Next(now)
 			}
 			wait = min(wait, due[i].Sub(now))
@@ -60,3 +60,7 @@ func RunChores(ctx context.Context, chores []Chore, done func(Chore, error)) err
 		}
 	}
 }
+
+// wallClock is the time without its monotonic reading: after the clock was set
+// back, the two disagree on whether a chore is due.
+func wallClock() time.Time { return time.Now().Round(0) }

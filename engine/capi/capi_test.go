@@ -355,3 +355,29 @@ func BenchmarkCallFresh(b *testing.B) {
 	}
 	runtime.KeepAlive(engine)
 }
+
+// A kernel that is full serves from what was freed; and an empty shell gives
+// back what a call made large.
+func TestKernel(t *testing.T) {
+	engine := newEngine(t)
+	const code = `(module
+	  (import "extism:host/env" "alloc" (func $alloc (param i64) (result i64)))
+	  (import "extism:host/env" "free" (func $free (param i64)))
+	  (memory (export "memory") 1)
+	  (func (export "handle") (result i32) (local $at i64)
+	    (local.set $at (call $alloc (i64.const 500000)))
+	    (if (i64.eqz (call $alloc (i64.const 500000))) (then unreachable))
+	    (if (i64.ne (call $alloc (i64.const 500000)) (i64.const 0)) (then unreachable))
+	    (call $free (local.get $at))
+	    (i64.ne (call $alloc (i64.const 500000)) (local.get $at))))`
+	node := NewNode(0, false)
+	in := instance(t, template(t, engine, node, TemplateConfig{ABI: Extism, Code: compile(t, engine, code), Entry: "handle",
+		EntryReturns: true, MemoryLimit: 1 << 20}), noHost{})
+	if got := in.CallFresh(nil, time.Second); got != OK {
+		t.Errorf("outcome %d, status %d: %s", got, in.ExitStatus(), in.Message())
+	}
+	in.Trim()
+	if in.c.kernel.cap != 0 || node.Used() != 0 {
+		t.Errorf("an empty shell has a kernel of %d bytes; %d are charged", in.c.kernel.cap, node.Used())
+	}
+}

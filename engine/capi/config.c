@@ -6,6 +6,10 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+// Of one module. The pool has so many for each instance: modules with many must
+// not take those of others.
+enum { TABLES = 8 };
+
 void ledge_configure(wasm_config_t *config, const ledge_pool_config *p) {
   wasmtime_config_max_wasm_stack_set(config, p->wasm_stack);
   wasmtime_config_memory_reservation_set(config, p->reservation);
@@ -18,8 +22,8 @@ void ledge_configure(wasm_config_t *config, const ledge_pool_config *p) {
   // A restored instance is two: the image's memory and the code on top of it.
   wasmtime_pooling_allocation_config_total_core_instances_set(pool, 2 * p->instances);
   wasmtime_pooling_allocation_config_total_memories_set(pool, p->instances);
-  wasmtime_pooling_allocation_config_total_tables_set(pool, 2 * p->instances);
-  wasmtime_pooling_allocation_config_max_tables_per_module_set(pool, 8);
+  wasmtime_pooling_allocation_config_total_tables_set(pool, TABLES * p->instances);
+  wasmtime_pooling_allocation_config_max_tables_per_module_set(pool, TABLES);
   wasmtime_pooling_allocation_config_table_elements_set(pool, 100000);
   wasmtime_pooling_allocation_config_max_core_instance_size_set(pool, 4 << 20);
   wasmtime_pooling_allocation_config_max_memory_size_set(pool, p->max_memory);

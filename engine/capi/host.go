@@ -69,7 +69,7 @@ func (in *Instance) place(value []byte) (C.uint64_t, error) {
 	if len(value) == 0 {
 		return 0, nil
 	}
-	offset := C.ledge_kernel_alloc(&in.c.kernel, C.uint64_t(len(value)))
+	offset := C.ledge_kernel_alloc(in.c, C.uint64_t(len(value)))
 	if offset == 0 {
 		return 0, errKernelFull
 	}

@@ -11,7 +11,7 @@
 enum { STORE_INSTANCES = 2, STORE_TABLES = 16, STORE_MEMORIES = 1, STORE_TABLE_ELEMENTS = 100000 };
 enum { KEEP_OUTPUT = 64 << 10 };          // of a buffer between calls
 enum { RENICE_AFTER_TICKS = 3, NICE = 10 }; // a call that lasts this long yields to short ones
-enum { MAX_FRAMES = 32 };
+enum { MAX_FRAMES = 32, MAX_MESSAGE = 64 << 10 };
 
 int64_t ledge_now(void) {
   struct timespec t;
@@ -36,6 +36,7 @@ static void forget_outcome(ledge_instance *in) {
   in->message = in->frames = NULL;
   in->message_len = in->frames_len = 0;
   in->outcome = LEDGE_OK;
+  in->unwound = false;
   in->exit_status = 0;
   in->trap_code = -1;
   in->reply = NULL;
@@ -51,11 +52,25 @@ void ledge_instance_free(ledge_instance *in) {
   free(in);
 }
 
+// Bytes that the instance holds beside its linear memory, as far as a guest can
+// make them many.
+static int64_t buffers(const ledge_instance *in) {
+  return (int64_t)(in->kernel.cap + in->kernel.blocks_cap * sizeof(ledge_block) + in->output.cap + in->log.cap);
+}
+
+bool ledge_affordable(const ledge_instance *in, uint64_t bytes) {
+  const ledge_node *node = in->template->node;
+  if (node->budget == 0) return true;
+  int64_t used = atomic_load_explicit(&node->used, memory_order_relaxed);
+  return used < node->budget && bytes <= (uint64_t)(node->budget - used);
+}
+
 // Brings the node's books up to date with what the instance has. Returns false
 // where it grew and the node has no more to give.
 static bool recharge(ledge_instance *in) {
   ledge_node *node = in->template->node;
-  int64_t size = in->store ? ledge_memory_size(in) + (int64_t)in->kernel.cap : 0;
+  int64_t size = 0;
+  if (in->store) size = (in->starting ? in->template->memory_limit : ledge_memory_size(in)) + buffers(in);
   int64_t grown = size - in->charged;
   if (grown == 0) return true;
   in->charged = size;
@@ -89,11 +104,15 @@ static wasmtime_error_t *on_epoch(wasmtime_context_t *context, void *data, uint6
   *kind = WASMTIME_UPDATE_DEADLINE_CONTINUE;
   if (ledge_now() >= in->deadline)
     atomic_store_explicit(&in->stop, LEDGE_TIMEOUT, memory_order_relaxed);
-  else if (!recharge(in))
+  else if (in->wanting && !ledge_affordable(in, 0))
     atomic_store_explicit(&in->stop, LEDGE_NO_MEMORY, memory_order_relaxed);
+  else
+    in->wanting = !recharge(in); // until the next epoch the node may find idle memory
   if (atomic_load_explicit(&in->stop, memory_order_relaxed) != 0) return wasmtime_error_new("stopped by the node");
   if (++in->ticks == RENICE_AFTER_TICKS && in->template->node->renice) {
-    in->reniced = setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), NICE) == 0;
+    id_t thread = (id_t)syscall(SYS_gettid);
+    in->nice = getpriority(PRIO_PROCESS, thread);
+    in->reniced = setpriority(PRIO_PROCESS, thread, in->nice + NICE) == 0;
   }
   return NULL;
 }
@@ -105,6 +124,7 @@ static void begin(ledge_instance *in, const uint8_t *input, size_t input_len, in
   in->output.len = in->output.refused = 0;
   in->log.len = in->log.refused = 0;
   in->ticks = 0;
+  in->wanting = false;
   in->init_ns = 0;
   in->http_status = 0;
   in->http_headers = 0;
@@ -120,13 +140,22 @@ static void trim(ledge_buffer *b) {
   b->len = b->cap = 0;
 }
 
+void ledge_trim(ledge_instance *in) {
+  in->reply = NULL;
+  in->reply_len = 0;
+  trim(&in->output);
+  trim(&in->log);
+  ledge_kernel_reset(&in->kernel);
+  recharge(in);
+}
+
 static int end(ledge_instance *in) {
   in->ended = ledge_now();
   in->memory_bytes = ledge_memory_size(in);
   in->input = NULL;
   in->input_len = 0;
   if (in->reniced) {
-    setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), 0);
+    setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), in->nice);
     in->reniced = false;
   }
   recharge(in);
@@ -156,6 +185,7 @@ static void describe_frames(ledge_instance *in, const wasm_frame_vec_t *frames) 
 static void set_message(ledge_instance *in, const char *text, size_t len) {
   free(in->message);
   while (len > 0 && text[len - 1] == 0) len--; // a trap's message counts its end
+  if (len > MAX_MESSAGE) len = MAX_MESSAGE;    // a guest's own may be as long as its memory
   in->message = malloc(len + 1);
   if (in->message) memcpy(in->message, text, len);
   in->message_len = in->message ? len : 0;
@@ -164,8 +194,10 @@ static void set_message(ledge_instance *in, const char *text, size_t len) {
 // Takes error and trap, of which at most one is set, and says what they mean.
 static int conclude(ledge_instance *in, wasmtime_error_t *error, wasm_trap_t *trap, int otherwise) {
   uint32_t stop = atomic_load_explicit(&in->stop, memory_order_relaxed);
-  if (!error && !trap) return in->outcome = stop == LEDGE_TOO_LARGE ? LEDGE_TOO_LARGE : LEDGE_OK;
+  if (!error && !trap) // a guest may return although a host function refused it something
+    return in->outcome = stop == LEDGE_TOO_LARGE || stop == LEDGE_NO_MEMORY ? (int)stop : LEDGE_OK;
   wasm_frame_vec_t frames = {0};
+  in->unwound = true;
   in->outcome = otherwise;
   if (trap) {
     wasmtime_trap_code_t code;
@@ -281,7 +313,9 @@ static int make(ledge_instance *in) {
   }
   if (t->pre) {
     wasm_trap_t *trap = NULL;
+    in->starting = t->starts; // for all that is known it takes what it may
     wasmtime_error_t *error = wasmtime_instance_pre_instantiate(t->pre, in->context, &in->instance, &trap);
+    in->starting = false;
     if (error || trap) return conclude(in, error, trap, LEDGE_ERROR);
     find_memory(in, &in->instance);
   } else if (restore(in) != LEDGE_OK) {

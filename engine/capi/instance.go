@@ -80,7 +80,8 @@ func (in *Instance) Run(name string, timeout time.Duration) Outcome {
 }
 
 // Call calls the entry of a live Instance. The event is borrowed until it
-// returns. After any Outcome but OK and Failed the Instance must be dropped.
+// returns. After any Outcome but OK and Failed, and where Unwound says so, the
+// Instance must be dropped.
 func (in *Instance) Call(event []byte, timeout time.Duration) Outcome {
 	return Outcome(C.ledge_call(in.c, (*C.uint8_t)(unsafe.SliceData(event)), C.size_t(len(event)), C.int64_t(timeout)))
 }
@@ -92,6 +93,22 @@ func (in *Instance) CallFresh(event []byte, timeout time.Duration) Outcome {
 
 // Drop empties the shell and gives its memory back.
 func (in *Instance) Drop() { C.ledge_drop(in.c) }
+
+// keepBytes of a buffer stay between calls; KEEP_BYTES and the like of the C half.
+const keepBytes = 64 << 10
+
+// Trim gives back the buffers of the last call where they are large. Reply and
+// Log are gone then.
+func (in *Instance) Trim() {
+	c := in.c
+	if c.output.cap > keepBytes || c.log.cap > keepBytes || c.kernel.cap > keepBytes || c.kernel.blocks_cap > keepBytes/C.sizeof_ledge_block {
+		C.ledge_trim(c)
+	}
+}
+
+// Unwound reports whether the last call did not return: the guest trapped,
+// exited or was stopped, which leaves its stack pointer where it was.
+func (in *Instance) Unwound() bool { return bool(in.c.unwound) }
 
 // Live reports whether the shell holds a function.
 func (in *Instance) Live() bool { return in.c.store != nil }
@@ -123,6 +140,7 @@ func (in *Instance) Log() (text []byte, dropped int) {
 }
 
 // Message is the reason of the last Outcome but OK.
+// It has at most 64 KiB.
 func (in *Instance) Message() string { return C.GoStringN(in.c.message, C.int(in.c.message_len)) }
 
 // Frames is the guest's backtrace of the last trap, a line for each frame.

@@ -10,6 +10,8 @@
 
 enum { FIRST_OFFSET = 16 }; // 0 is no block
 enum { MAX_BLOCKS = 1 << 20, KEEP_BYTES = 1 << 16, KEEP_BLOCKS = 1 << 10 };
+enum { SLOW_BYTES = 1 << 16 }; // to zero so many takes longer than to look at the clock
+enum { SUDDEN_BYTES = 16 << 20 }; // growth for which the node's budget is not left to the next epoch
 
 void ledge_kernel_free(ledge_kernel *k) {
   free(k->data);
@@ -40,13 +42,14 @@ static uint64_t reuse(ledge_kernel *k, uint64_t len) {
   return 0;
 }
 
-uint64_t ledge_kernel_alloc(ledge_kernel *k, uint64_t len) {
-  if (len == 0 || len > k->max || k->top > k->max - len) return 0;
+uint64_t ledge_kernel_alloc(ledge_instance *in, uint64_t len) {
+  ledge_kernel *k = &in->kernel;
+  if (len == 0 || len > k->max) return 0;
   if (k->nfree > 0) {
     uint64_t offset = reuse(k, len);
     if (offset) return offset;
   }
-  if (k->nblocks == MAX_BLOCKS) return 0;
+  if (k->top > k->max - len || k->nblocks == MAX_BLOCKS) return 0;
   if (k->nblocks == k->blocks_cap) {
     size_t cap = k->blocks_cap ? 2 * k->blocks_cap : 16;
     ledge_block *grown = realloc(k->blocks, cap * sizeof *grown);
@@ -57,6 +60,10 @@ uint64_t ledge_kernel_alloc(ledge_kernel *k, uint64_t len) {
   if (k->top + len > k->cap) {
     uint64_t cap = k->cap ? k->cap : 1024;
     while (cap < k->top + len) cap *= 2;
+    if (cap - k->cap > SUDDEN_BYTES && !ledge_affordable(in, cap - k->cap)) {
+      atomic_store_explicit(&in->stop, LEDGE_NO_MEMORY, memory_order_relaxed);
+      return 0;
+    }
     uint8_t *grown = realloc(k->data, cap);
     if (!grown) return 0;
     k->data = grown;
@@ -92,10 +99,20 @@ static const uint8_t *content(ledge_kernel *k, uint64_t offset, size_t *len) {
   return b ? k->data + b->offset : NULL;
 }
 
-static uint64_t put(ledge_kernel *k, const void *data, size_t len) {
-  uint64_t offset = ledge_kernel_alloc(k, len);
-  if (offset) memcpy(k->data + offset, data, len);
+static uint64_t put(ledge_instance *in, const void *data, size_t len) {
+  uint64_t offset = ledge_kernel_alloc(in, len);
+  if (offset) memcpy(in->kernel.data + offset, data, len);
   return offset;
+}
+
+static wasm_trap_t *trap(const char *message) { return wasmtime_trap_new(message, strlen(message)); }
+
+// A guest looks at the epoch in loops and at the start of functions. Host calls
+// that take their time look themselves, for code that is nothing but calls.
+static bool overdue(ledge_instance *in) {
+  if (atomic_load_explicit(&in->stop, memory_order_relaxed) == 0 && ledge_now() >= in->deadline)
+    atomic_store_explicit(&in->stop, LEDGE_TIMEOUT, memory_order_relaxed);
+  return atomic_load_explicit(&in->stop, memory_order_relaxed) != 0;
 }
 
 #define HOST(name)                                                                                   \
@@ -104,7 +121,10 @@ static uint64_t put(ledge_kernel *k, const void *data, size_t len) {
 
 HOST(env_alloc) {
   IN;
-  args[0].i64 = (int64_t)ledge_kernel_alloc(&in->kernel, (uint64_t)args[0].i64);
+  uint64_t len = (uint64_t)args[0].i64;
+  if (len > SLOW_BYTES && overdue(in)) return trap("stopped while allocating");
+  args[0].i64 = (int64_t)ledge_kernel_alloc(in, len);
+  if (atomic_load_explicit(&in->stop, memory_order_relaxed) == LEDGE_NO_MEMORY) return trap("the node has no memory left");
   return NULL;
 }
 
@@ -165,7 +185,7 @@ HOST(env_store_u64) {
 HOST(env_input_offset) {
   IN;
   if (!in->kernel.input_offset && in->input_len > 0)
-    in->kernel.input_offset = put(&in->kernel, in->input, in->input_len);
+    in->kernel.input_offset = put(in, in->input, in->input_len);
   args[0].i64 = (int64_t)in->kernel.input_offset;
   return NULL;
 }
@@ -218,21 +238,21 @@ HOST(env_config_get) {
   args[0].i64 = 0;
   for (size_t i = 0; key && i + 1 < t->nenv; i++) {
     if (strlen(t->env_names[i]) != len || memcmp(t->env_names[i], key, len) != 0) continue;
-    args[0].i64 = (int64_t)put(&in->kernel, t->env_values[i], strlen(t->env_values[i]));
+    args[0].i64 = (int64_t)put(in, t->env_values[i], strlen(t->env_values[i]));
     break;
   }
   return NULL;
 }
 
-static wasm_trap_t *trap(const char *message) { return wasmtime_trap_new(message, strlen(message)); }
-
 // Asks Go. A call that Go refuses ends the invocation with Go's reason.
 static wasm_trap_t *ask(ledge_instance *in, int op, const uint8_t *request, size_t request_len,
                         const uint8_t *extra, size_t extra_len, int64_t *reply) {
+  if (overdue(in)) return trap("stopped before a host call");
   uint64_t offset = 0;
   char *refused = ledgeHostCall(in, op, (uint8_t *)request, request_len, (uint8_t *)extra, extra_len, &offset);
   if (reply) *reply = (int64_t)offset;
   if (!refused) return NULL;
+  overdue(in); // Go may have given up for that
   wasm_trap_t *t = trap(refused);
   free(refused);
   return t;

@@ -51,6 +51,7 @@ typedef struct {
   int abi;
   bool wasi;     // the module imports WASI: give the store a WASI context
   bool wasi_env; // and it can ask for its environment
+  bool starts;   // the module has a start function
 
   // Either the whole module is instantiated from pre,
   wasmtime_instance_pre_t *pre;
@@ -118,13 +119,16 @@ typedef struct {
   wasmtime_func_t entry;
   wasmtime_memory_t memory;
   bool has_memory;
+  bool starting; // the start function may run, and its memory cannot be seen
 
   _Atomic uint32_t stop; // the outcome with which the running call must end; 0: run on
   int64_t started, deadline, ended; // CLOCK_MONOTONIC, ns
   int64_t created;                  // when the store was made
   int64_t charged;                  // bytes of node->used
   uint32_t ticks;                   // epochs that this call has seen
+  int nice; // of the thread before it was reniced
   bool reniced;
+  bool wanting; // it grew past the node's budget at the last epoch
 
   const uint8_t *input; // borrowed from Go during a call
   size_t input_len;
@@ -138,6 +142,7 @@ typedef struct {
   int outcome;
   const uint8_t *reply; // into output or kernel; good until the next call
   size_t reply_len;
+  bool unwound; // the guest did not return: it trapped, exited or was stopped
   int exit_status, trap_code; // trap_code -1: none
   char *message;              // malloc'ed, or NULL
   size_t message_len;
@@ -177,6 +182,10 @@ int ledge_run(ledge_instance *, const char *name, size_t len, int64_t timeout_ns
 int ledge_call_fresh(ledge_instance *, const uint8_t *input, size_t input_len, int64_t timeout_ns);
 // Drops the store; buffers stay for the next one.
 void ledge_drop(ledge_instance *);
+// Gives back what the last call needed of buffers, but for a little.
+void ledge_trim(ledge_instance *);
+// Reports whether the node has so many bytes more to give.
+bool ledge_affordable(const ledge_instance *, uint64_t bytes);
 int64_t ledge_memory_size(const ledge_instance *);
 const uint8_t *ledge_memory_data(const ledge_instance *);
 bool ledge_global_read(ledge_instance *, const char *name, size_t len, wasmtime_val_t *);
@@ -200,7 +209,7 @@ bool ledge_define_wasi(wasmtime_linker_t *, wasmtime_error_t **);
 void ledge_kernel_reset(ledge_kernel *);
 void ledge_kernel_free(ledge_kernel *);
 // Returns the offset of a new zeroed block, 0 when the kernel is full.
-uint64_t ledge_kernel_alloc(ledge_kernel *, uint64_t len);
+uint64_t ledge_kernel_alloc(ledge_instance *, uint64_t len);
 bool ledge_define_extism(wasmtime_linker_t *, wasmtime_error_t **);
 
 // buffer.c

@@ -60,6 +60,7 @@ type TemplateConfig struct {
 	EntryReturns bool     // it is () -> i32 and not () -> ()
 	Init         []string // exports of type () -> () to call in each new Instance, in order
 
+	Starts    bool     // Code has a start function
 	WASI      bool     // Code imports WASI
 	WASIEnv   bool     // Code imports WASI's environment; without it none is prepared
 	Env       []string // "NAME=value", for WASI and as an Extism plug-in's configuration
@@ -95,6 +96,7 @@ func NewTemplate(linker *Linker, node *Node, cfg TemplateConfig) (*Template, err
 	c.linker = linker.c
 	c.node = node.c
 	c.abi = C.int(cfg.ABI)
+	c.starts = C.bool(cfg.Starts)
 	c.wasi = C.bool(cfg.WASI)
 	c.wasi_env = C.bool(cfg.WASIEnv)
 	c.clock = C.uint64_t(cfg.Clock)

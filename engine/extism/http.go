@@ -51,7 +51,9 @@ type request struct {
 
 // Do makes the request that encoded describes, if its host and those that it is
 // redirected to match allow. headers are the reply's as a JSON object, with
-// lower-case names. An error is meant for the function's author.
+// lower-case names. An error is meant for the function's author. encoded and
+// body are not used after Do returns: the transport may still be sending when a
+// server answers early, so it gets a copy.
 func (o *Outbound) Do(ctx context.Context, allow []string, encoded, body []byte) (status int, headers, reply []byte, err error) {
 	var want request
 	if err := json.Unmarshal(encoded, &want); err != nil {
@@ -60,7 +62,7 @@ func (o *Outbound) Do(ctx context.Context, allow []string, encoded, body []byte)
 	if want.Method == "" {
 		want.Method = http.MethodGet
 	}
-	r, err := http.NewRequestWithContext(ctx, want.Method, want.URL, bytes.NewReader(body))
+	r, err := http.NewRequestWithContext(ctx, want.Method, want.URL, bytes.NewReader(bytes.Clone(body)))
 	if err != nil {
 		return 0, nil, nil, fmt.Errorf("http_request: %w", err)
 	}
