@@ -72,7 +72,7 @@ func (r *Runtime) build(ctx context.Context, f *Function) (*program, Deployment,
 }
 
 func (r *Runtime) newTemplate(cfg capi.TemplateConfig) (*capi.Template, error) {
-	template, err := capi.NewTemplate(r.machine.linker, r.node, cfg)
+	template, err := capi.NewTemplate(r.machine.linkers[cfg.TaskDir != ""], r.node, cfg)
 	if err != nil {
 		return nil, &DeployError{Op: "link", Why: firstLine(err.Error()), Hint: "build the module for WASI preview 1 or with an Extism PDK", Err: err}
 	}

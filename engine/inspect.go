@@ -46,7 +46,10 @@ func (r *Runtime) inspect(f *Function) (*plan, error) {
 	if p.module, err = wasmbin.Parse(wasm); err != nil {
 		return nil, parseError(err)
 	}
-	if missing := r.machine.linker.Missing(imports(p.module)); len(missing) > 0 {
+	if p.taskDir, err = taskDir(f.CodeDir); err != nil {
+		return nil, err
+	}
+	if missing := r.machine.linkers[p.taskDir != ""].Missing(imports(p.module)); len(missing) > 0 {
 		return nil, missingImports(missing)
 	}
 	if err := p.checkMemory(f, r.machine.layout.maxMemory); err != nil {
@@ -56,9 +59,6 @@ func (r *Runtime) inspect(f *Function) (*plan, error) {
 		return nil, err
 	}
 	if err := p.checkMemoryExport(); err != nil {
-		return nil, err
-	}
-	if p.taskDir, err = taskDir(f.CodeDir); err != nil {
 		return nil, err
 	}
 	if len(p.init) == 0 && !p.module.HasStart() || f.NoSnapshot || p.abi == capi.Command {

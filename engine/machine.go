@@ -72,7 +72,8 @@ func chooseLayout(bits, instances int, canReserve func(uint64) bool) (layout, er
 type machine struct {
 	layout layout
 	engine *wasmtime.Engine
-	linker *capi.Linker
+	// linkers by whether the function has files of its own
+	linkers map[bool]*capi.Linker
 	// id names everything that a compiled artifact depends on but its code.
 	id string
 }
@@ -103,10 +104,14 @@ func newMachine(cfg Config) (*machine, error) {
 		WarmSlots:    warmSlots,
 		WasmStack:    wasmStack,
 	})
-	m := &machine{layout: l, engine: wasmtime.NewEngineWithConfig(config)}
-	if m.linker, err = capi.NewLinker(m.engine); err != nil {
-		m.engine.Close()
-		return nil, err
+	m := &machine{layout: l, engine: wasmtime.NewEngineWithConfig(config), linkers: map[bool]*capi.Linker{}}
+	for _, files := range []bool{false, true} {
+		linker, err := capi.NewLinker(m.engine, files)
+		if err != nil {
+			m.close()
+			return nil, err
+		}
+		m.linkers[files] = linker
 	}
 	sum := sha256.Sum256(fmt.Appendf(nil, "wasmtime 44.0.0 %s %s %+v stack %d settings 1\n%s",
 		runtime.GOOS, runtime.GOARCH, l, wasmStack, cpuFeatures()))
@@ -115,7 +120,9 @@ func newMachine(cfg Config) (*machine, error) {
 }
 
 func (m *machine) close() {
-	m.linker.Close()
+	for _, linker := range m.linkers {
+		linker.Close()
+	}
 	m.engine.Close()
 }
 

@@ -62,7 +62,7 @@ func compile(t testing.TB, engine *wasmtime.Engine, wat string) *wasmtime.Module
 
 func template(t testing.TB, engine *wasmtime.Engine, node *Node, cfg TemplateConfig) *Template {
 	t.Helper()
-	linker, err := NewLinker(engine)
+	linker, err := NewLinker(engine, cfg.TaskDir != "")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -62,10 +62,11 @@ char *ledge_take_error(wasmtime_error_t *error, size_t *len) {
   return copy;
 }
 
-wasmtime_linker_t *ledge_linker_new(wasm_engine_t *engine, char **message, size_t *message_len) {
+wasmtime_linker_t *ledge_linker_new(wasm_engine_t *engine, bool files, char **message, size_t *message_len) {
   wasmtime_linker_t *linker = wasmtime_linker_new(engine);
-  wasmtime_error_t *error = NULL;
-  if (ledge_define_wasi(linker, &error) && ledge_define_extism(linker, &error)) return linker;
+  wasmtime_error_t *error = ledge_define_wasi(linker, files);
+  if (!error) error = ledge_define_extism(linker);
+  if (!error) return linker;
   *message = ledge_take_error(error, message_len);
   wasmtime_linker_delete(linker);
   return NULL;
@@ -75,9 +76,9 @@ static wasm_functype_t *functype(const char *params, const char *results) {
   const char *spec[2] = {params, results};
   wasm_valtype_vec_t lists[2];
   for (int i = 0; i < 2; i++) {
-    wasm_valtype_t *list[8];
+    wasm_valtype_t *list[16];
     size_t n = 0;
-    for (const char *c = spec[i]; *c && n < 8; c++) list[n++] = wasm_valtype_new(*c == 'i' ? WASM_I32 : WASM_I64);
+    for (const char *c = spec[i]; *c && n < 16; c++) list[n++] = wasm_valtype_new(*c == 'i' ? WASM_I32 : WASM_I64);
     wasm_valtype_vec_new(&lists[i], n, list);
   }
   return wasm_functype_new(&lists[0], &lists[1]);

@@ -56,19 +56,21 @@ func pointer[T wasmtime.Config | wasmtime.Engine | wasmtime.Module](v *T) unsafe
 // Extism kernel. It is safe for concurrent use.
 type Linker struct {
 	c      *C.wasmtime_linker_t
+	files  bool
 	engine *wasmtime.Engine // outlives the linker
 }
 
-// NewLinker returns a Linker for modules of engine.
-func NewLinker(engine *wasmtime.Engine) (*Linker, error) {
+// NewLinker returns a Linker for modules of engine: for functions with files of
+// their own, or for those without, whose Instances are cheaper.
+func NewLinker(engine *wasmtime.Engine, files bool) (*Linker, error) {
 	var message *C.char
 	var n C.size_t
-	c := C.ledge_linker_new((*C.wasm_engine_t)(pointer(engine)), &message, &n)
+	c := C.ledge_linker_new((*C.wasm_engine_t)(pointer(engine)), C.bool(files), &message, &n)
 	if c == nil {
 		defer C.free(unsafe.Pointer(message))
 		return nil, errors.New("define host functions: " + C.GoStringN(message, C.int(n)))
 	}
-	return &Linker{c: c, engine: engine}, nil
+	return &Linker{c: c, files: files, engine: engine}, nil
 }
 
 // Close frees the linker. No Template may use it any more.

@@ -38,6 +38,7 @@ static void forget_outcome(ledge_instance *in) {
   in->outcome = LEDGE_OK;
   in->unwound = false;
   in->exit_status = 0;
+  in->exited = false;
   in->trap_code = -1;
   in->reply = NULL;
   in->reply_len = 0;
@@ -117,10 +118,17 @@ static wasmtime_error_t *on_epoch(wasmtime_context_t *context, void *data, uint6
   return NULL;
 }
 
+bool ledge_over(ledge_instance *in) {
+  if (atomic_load_explicit(&in->stop, memory_order_relaxed) == 0 && ledge_now() >= in->deadline)
+    atomic_store_explicit(&in->stop, LEDGE_TIMEOUT, memory_order_relaxed);
+  return atomic_load_explicit(&in->stop, memory_order_relaxed) != 0;
+}
+
 static void begin(ledge_instance *in, const uint8_t *input, size_t input_len, int64_t timeout_ns) {
   forget_outcome(in);
   in->input = input;
   in->input_len = input_len;
+  in->input_at = 0;
   in->output.len = in->output.refused = 0;
   in->log.len = in->log.refused = 0;
   in->ticks = 0;
@@ -199,7 +207,9 @@ static int conclude(ledge_instance *in, wasmtime_error_t *error, wasm_trap_t *tr
   wasm_frame_vec_t frames = {0};
   in->unwound = true;
   in->outcome = otherwise;
-  if (trap) {
+  if (in->exited) { // our own unwinding: nothing to describe, which is slow
+    in->outcome = in->exit_status == 0 ? LEDGE_OK : LEDGE_EXIT;
+  } else if (trap) {
     wasmtime_trap_code_t code;
     if (wasmtime_trap_code(trap, &code)) in->trap_code = code;
     in->outcome = LEDGE_TRAP;
@@ -220,7 +230,9 @@ static int conclude(ledge_instance *in, wasmtime_error_t *error, wasm_trap_t *tr
   if (in->outcome != LEDGE_OK && frames.size > 0) describe_frames(in, &frames);
   if (frames.data) wasm_frame_vec_delete(&frames);
   if (trap) wasm_trap_delete(trap);
-  if (error) {
+  if (error && in->exited) {
+    wasmtime_error_delete(error);
+  } else if (error) {
     free(in->message);
     in->message = ledge_take_error(error, &in->message_len);
   }
@@ -307,6 +319,7 @@ static int make(ledge_instance *in) {
   wasmtime_store_epoch_deadline_callback(in->store, on_epoch, in, NULL);
   wasmtime_context_set_epoch_deadline(in->context, 1);
   ledge_kernel_reset(&in->kernel);
+  in->closed = 0;
   if (t->wasi) {
     wasmtime_error_t *error = ledge_set_wasi(in);
     if (error) return conclude(in, error, NULL, LEDGE_ERROR);

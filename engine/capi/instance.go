@@ -46,17 +46,20 @@ type Instance struct {
 	c      *C.ledge_instance
 	handle cgo.Handle
 	host   Host
+
+	requestVariable string // "NAME="
 }
 
 // NewInstance returns an empty shell.
 func (t *Template) NewInstance(host Host) (*Instance, error) {
-	in := &Instance{host: host}
+	in := &Instance{host: host, requestVariable: t.cfg.RequestID + "="}
 	in.handle = cgo.NewHandle(in)
 	in.c = C.ledge_instance_alloc(t.c, C.uint64_t(in.handle))
 	if in.c == nil {
 		in.handle.Delete()
 		return nil, ErrNoMemory
 	}
+	in.SetRequestID(nil)
 	return in, nil
 }
 
@@ -119,10 +122,12 @@ func (in *Instance) Cancel() {
 	atomic.CompareAndSwapUint32((*uint32)(unsafe.Pointer(&in.c.stop)), 0, uint32(Cancelled))
 }
 
-// SetRequestID sets what a command finds in its environment; at most 36 bytes.
+// SetRequestID sets what a command finds in its environment as the variable
+// TemplateConfig.RequestID; at most 36 bytes.
 func (in *Instance) SetRequestID(id []byte) {
-	room := unsafe.Slice((*byte)(unsafe.Pointer(&in.c.request_id)), len(in.c.request_id))
-	n := copy(room[:len(room)-1], id)
+	room := unsafe.Slice((*byte)(unsafe.Pointer(&in.c.request_variable)), len(in.c.request_variable))
+	n := copy(room, in.requestVariable)
+	n += copy(room[n:min(n+36, len(room)-1)], id)
 	room[n] = 0
 }
 

@@ -107,14 +107,6 @@ static uint64_t put(ledge_instance *in, const void *data, size_t len) {
 
 static wasm_trap_t *trap(const char *message) { return wasmtime_trap_new(message, strlen(message)); }
 
-// A guest looks at the epoch in loops and at the start of functions. Host calls
-// that take their time look themselves, for code that is nothing but calls.
-static bool overdue(ledge_instance *in) {
-  if (atomic_load_explicit(&in->stop, memory_order_relaxed) == 0 && ledge_now() >= in->deadline)
-    atomic_store_explicit(&in->stop, LEDGE_TIMEOUT, memory_order_relaxed);
-  return atomic_load_explicit(&in->stop, memory_order_relaxed) != 0;
-}
-
 #define HOST(name)                                                                                   \
   static wasm_trap_t *name(void *env, wasmtime_caller_t *caller, wasmtime_val_raw_t *args, size_t n)
 #define IN ledge_instance *in = ledge_caller(caller)
@@ -122,7 +114,7 @@ static bool overdue(ledge_instance *in) {
 HOST(env_alloc) {
   IN;
   uint64_t len = (uint64_t)args[0].i64;
-  if (len > SLOW_BYTES && overdue(in)) return trap("stopped while allocating");
+  if (len > SLOW_BYTES && ledge_over(in)) return trap("stopped while allocating");
   args[0].i64 = (int64_t)ledge_kernel_alloc(in, len);
   if (atomic_load_explicit(&in->stop, memory_order_relaxed) == LEDGE_NO_MEMORY) return trap("the node has no memory left");
   return NULL;
@@ -247,12 +239,12 @@ HOST(env_config_get) {
 // Asks Go. A call that Go refuses ends the invocation with Go's reason.
 static wasm_trap_t *ask(ledge_instance *in, int op, const uint8_t *request, size_t request_len,
                         const uint8_t *extra, size_t extra_len, int64_t *reply) {
-  if (overdue(in)) return trap("stopped before a host call");
+  if (ledge_over(in)) return trap("stopped before a host call");
   uint64_t offset = 0;
   char *refused = ledgeHostCall(in, op, (uint8_t *)request, request_len, (uint8_t *)extra, extra_len, &offset);
   if (reply) *reply = (int64_t)offset;
   if (!refused) return NULL;
-  overdue(in); // Go may have given up for that
+  ledge_over(in); // Go may have given up for that
   wasm_trap_t *t = trap(refused);
   free(refused);
   return t;
@@ -318,7 +310,7 @@ HOST(env_get_log_level) {
   return NULL;
 }
 
-bool ledge_define_extism(wasmtime_linker_t *linker, wasmtime_error_t **error) {
+wasmtime_error_t *ledge_define_extism(wasmtime_linker_t *linker) {
   static const ledge_host_func funcs[] = {
       {"alloc", "l", "l", env_alloc},
       {"free", "l", "", env_free},
@@ -347,6 +339,5 @@ bool ledge_define_extism(wasmtime_linker_t *linker, wasmtime_error_t **error) {
       {"log_error", "l", "", env_log_error},
       {"get_log_level", "", "i", env_get_log_level},
   };
-  *error = ledge_define(linker, "extism:host/env", funcs, sizeof funcs / sizeof *funcs);
-  return *error == NULL;
+  return ledge_define(linker, "extism:host/env", funcs, sizeof funcs / sizeof *funcs);
 }

@@ -49,7 +49,7 @@ typedef struct {
   const wasmtime_linker_t *linker;
   ledge_node *node;
   int abi;
-  bool wasi;     // the module imports WASI: give the store a WASI context
+  bool wasi;     // the module uses libwasmtime's WASI: give the store a context
   bool wasi_env; // and it can ask for its environment
   bool starts;   // the module has a start function
 
@@ -70,7 +70,8 @@ typedef struct {
   const char **init;  // exports to call after instantiation, in order
   size_t ninit;
 
-  const char **env_names, **env_values; // the last one is the request id's
+  const char **env; // NAME=value; the last one, the request id's, without a value
+  const char **env_names, **env_values; // the same, apart
   size_t nenv;
   const char *argv0;
   const char *task_dir; // preopened read-only at /var/task; NULL: none
@@ -150,7 +151,10 @@ typedef struct {
   size_t frames_len;
   int64_t init_ns;      // part of the call that went into instantiation
   int64_t memory_bytes; // linear memory at the end of the call
-  char request_id[37];
+  char request_variable[128]; // NAME=id
+  bool exited;                // by proc_exit, with exit_status
+  uint8_t closed;             // standard streams that the guest closed, a bit each
+  size_t input_at;            // bytes of input that standard input has given
 } ledge_instance;
 
 // config.c
@@ -164,7 +168,7 @@ typedef struct {
   uint64_t wasm_stack;
 } ledge_pool_config;
 void ledge_configure(wasm_config_t *, const ledge_pool_config *);
-wasmtime_linker_t *ledge_linker_new(wasm_engine_t *, char **message, size_t *message_len);
+wasmtime_linker_t *ledge_linker_new(wasm_engine_t *, bool files, char **message, size_t *message_len);
 char *ledge_take_error(wasmtime_error_t *, size_t *len); // deletes the error
 bool ledge_can_reserve(uint64_t bytes);
 bool ledge_can_renice(void);
@@ -186,6 +190,11 @@ void ledge_drop(ledge_instance *);
 void ledge_trim(ledge_instance *);
 // Reports whether the node has so many bytes more to give.
 bool ledge_affordable(const ledge_instance *, uint64_t bytes);
+// Reports whether the running call must end, because it was told to or because
+// its deadline has passed. A guest looks at the epoch in loops and at the start of
+// functions; host calls that take their time ask this, for code that is nothing
+// but calls.
+bool ledge_over(ledge_instance *);
 int64_t ledge_memory_size(const ledge_instance *);
 const uint8_t *ledge_memory_data(const ledge_instance *);
 bool ledge_global_read(ledge_instance *, const char *name, size_t len, wasmtime_val_t *);
@@ -203,14 +212,17 @@ void ledge_prefault(ledge_instance *);
 
 // wasi.c
 wasmtime_error_t *ledge_set_wasi(ledge_instance *);
-bool ledge_define_wasi(wasmtime_linker_t *, wasmtime_error_t **);
+wasmtime_error_t *ledge_define_wasi(wasmtime_linker_t *, bool files);
+
+// wasistdio.c
+wasmtime_error_t *ledge_define_stdio(wasmtime_linker_t *);
 
 // kernel.c
 void ledge_kernel_reset(ledge_kernel *);
 void ledge_kernel_free(ledge_kernel *);
 // Returns the offset of a new zeroed block, 0 when the kernel is full.
 uint64_t ledge_kernel_alloc(ledge_instance *, uint64_t len);
-bool ledge_define_extism(wasmtime_linker_t *, wasmtime_error_t **);
+wasmtime_error_t *ledge_define_extism(wasmtime_linker_t *);
 
 // buffer.c
 void ledge_append(ledge_buffer *, const void *, size_t);

@@ -66,7 +66,7 @@ type TemplateConfig struct {
 	Env       []string // "NAME=value", for WASI and as an Extism plug-in's configuration
 	RequestID string   // name of the variable that holds a command's request id
 	Argv0     string
-	TaskDir   string // folder that the guest reads at /var/task; empty for none
+	TaskDir   string // folder that the guest reads at /var/task, with a Linker for files; empty for none
 
 	MemoryLimit int64 // bytes of linear memory
 	OutputLimit int64 // bytes of reply
@@ -97,7 +97,7 @@ func NewTemplate(linker *Linker, node *Node, cfg TemplateConfig) (*Template, err
 	c.node = node.c
 	c.abi = C.int(cfg.ABI)
 	c.starts = C.bool(cfg.Starts)
-	c.wasi = C.bool(cfg.WASI)
+	c.wasi = C.bool(cfg.WASI && linker.files)
 	c.wasi_env = C.bool(cfg.WASIEnv)
 	c.clock = C.uint64_t(cfg.Clock)
 	c.entry, c.entry_len = t.text(cfg.Entry)
@@ -134,14 +134,16 @@ func (t *Template) setEnv() {
 	n := len(t.cfg.Env) + 1
 	size := n * int(unsafe.Sizeof(t.c.env_names))
 	t.c.nenv = C.size_t(n)
-	t.c.env_names, t.c.env_values = (**C.char)(t.alloc(size)), (**C.char)(t.alloc(size))
-	names, values := unsafe.Slice(t.c.env_names, n), unsafe.Slice(t.c.env_values, n)
+	t.c.env, t.c.env_names, t.c.env_values = (**C.char)(t.alloc(size)), (**C.char)(t.alloc(size)), (**C.char)(t.alloc(size))
+	whole, names, values := unsafe.Slice(t.c.env, n), unsafe.Slice(t.c.env_names, n), unsafe.Slice(t.c.env_values, n)
 	for i, entry := range t.cfg.Env {
+		whole[i], _ = t.text(entry)
 		name, value, _ := strings.Cut(entry, "=")
 		names[i], _ = t.text(name)
 		values[i], _ = t.text(value)
 	}
 	names[n-1], _ = t.text(t.cfg.RequestID)
+	whole[n-1] = names[n-1]
 }
 
 func (t *Template) setImage() (err error) {

@@ -1,16 +1,17 @@
-// WASI preview 1 is libwasmtime's, but for what must obey the deadline of an
+// The part of WASI preview 1 that is ours for all functions. For functions with
+// files the rest is libwasmtime's, but for what must obey the deadline of an
 // invocation (poll_oneoff sleeps), for the monotonic clock, which must not run
 // backwards in an instance restored from a snapshot, and for fd_write, which
 // libwasmtime hands to a worker thread for 80 µs a call.
 // https://github.com/WebAssembly/WASI/blob/main/legacy/preview1/docs.md
 #include "ledge.h"
+#include "preview1.h"
 #include <string.h>
 #include <time.h>
 
-enum { ERRNO_BADF = 8, ERRNO_FAULT = 21, ERRNO_FBIG = 22, ERRNO_INVAL = 28 };
 enum { CLOCK_ID_REALTIME, CLOCK_ID_MONOTONIC };
 enum { EVENT_CLOCK };
-enum { SUBSCRIPTION_SIZE = 48, EVENT_SIZE = 32, MAX_SUBSCRIPTIONS = 1024, MAX_IOVECS = 1024 };
+enum { SUBSCRIPTION_SIZE = 48, EVENT_SIZE = 32, MAX_SUBSCRIPTIONS = 1024 };
 enum { SLICE_NS = 5000000 }; // how soon a sleeper notices that it was cancelled
 
 static int64_t realtime(void) {
@@ -23,8 +24,7 @@ uint64_t ledge_guest_clock(const ledge_instance *in) {
   return in->template->clock + (uint64_t)(ledge_now() - in->created);
 }
 
-// Returns the n bytes at guest address at, or NULL where they are not all inside.
-static uint8_t *guest(ledge_instance *in, uint64_t at, uint64_t n) {
+uint8_t *ledge_guest(ledge_instance *in, uint64_t at, uint64_t n) {
   if (!in->has_memory) return NULL;
   uint64_t size = wasmtime_memory_data_size(in->context, &in->memory);
   if (at > size || n > size - at) return NULL;
@@ -34,7 +34,7 @@ static uint8_t *guest(ledge_instance *in, uint64_t at, uint64_t n) {
 static wasm_trap_t *clock_time_get(void *env, wasmtime_caller_t *caller, wasmtime_val_raw_t *args, size_t n) {
   ledge_instance *in = ledge_caller(caller);
   uint32_t id = (uint32_t)args[0].i32;
-  uint8_t *out = guest(in, (uint32_t)args[2].i32, 8);
+  uint8_t *out = ledge_guest(in, (uint32_t)args[2].i32, 8);
   uint64_t now = id == CLOCK_ID_REALTIME ? (uint64_t)realtime() : ledge_guest_clock(in);
   args[0].i32 = !out ? ERRNO_FAULT : id > CLOCK_ID_MONOTONIC ? ERRNO_INVAL : 0;
   if (args[0].i32 == 0) memcpy(out, &now, 8);
@@ -45,11 +45,8 @@ static wasm_trap_t *clock_time_get(void *env, wasmtime_caller_t *caller, wasmtim
 // invocation is over before that.
 static wasm_trap_t *sleep_until(ledge_instance *in, int64_t until) {
   for (;;) {
+    if (ledge_over(in)) return wasmtime_trap_new("stopped while sleeping", strlen("stopped while sleeping"));
     int64_t now = ledge_now();
-    if (atomic_load_explicit(&in->stop, memory_order_relaxed) == 0 && now >= in->deadline)
-      atomic_store_explicit(&in->stop, LEDGE_TIMEOUT, memory_order_relaxed);
-    if (atomic_load_explicit(&in->stop, memory_order_relaxed) != 0)
-      return wasmtime_trap_new("stopped while sleeping", strlen("stopped while sleeping"));
     if (now >= until) return NULL;
     int64_t wait = until - now;
     if (wait > in->deadline - now) wait = in->deadline - now;
@@ -69,8 +66,8 @@ static wasm_trap_t *poll_oneoff(void *env, wasmtime_caller_t *caller, wasmtime_v
     args[0].i32 = ERRNO_INVAL;
     return NULL;
   }
-  const uint8_t *subs = guest(in, from, (uint64_t)n * SUBSCRIPTION_SIZE);
-  uint8_t *events = guest(in, to, (uint64_t)n * EVENT_SIZE), *count = guest(in, count_at, 4);
+  const uint8_t *subs = ledge_guest(in, from, (uint64_t)n * SUBSCRIPTION_SIZE);
+  uint8_t *events = ledge_guest(in, to, (uint64_t)n * EVENT_SIZE), *count = ledge_guest(in, count_at, 4);
   if (!subs || !events || !count) {
     args[0].i32 = ERRNO_FAULT;
     return NULL;
@@ -135,8 +132,8 @@ static wasm_trap_t *fd_write(void *env, wasmtime_caller_t *caller, wasmtime_val_
     args[0].i32 = ERRNO_INVAL;
     return NULL;
   }
-  const uint8_t *iovs = guest(in, iovs_at, (uint64_t)n * 8);
-  uint8_t *written = guest(in, written_at, 4);
+  const uint8_t *iovs = ledge_guest(in, iovs_at, (uint64_t)n * 8);
+  uint8_t *written = ledge_guest(in, written_at, 4);
   if (!iovs || !written) {
     args[0].i32 = ERRNO_FAULT;
     return NULL;
@@ -148,7 +145,7 @@ static wasm_trap_t *fd_write(void *env, wasmtime_caller_t *caller, wasmtime_val_
     uint32_t at, len;
     memcpy(&at, iovs + 8 * (size_t)i, 4);
     memcpy(&len, iovs + 8 * (size_t)i + 4, 4);
-    const uint8_t *bytes = guest(in, at, len);
+    const uint8_t *bytes = ledge_guest(in, at, len);
     if (!bytes) {
       args[0].i32 = ERRNO_FAULT;
       return NULL;
@@ -179,7 +176,7 @@ wasmtime_error_t *ledge_set_wasi(ledge_instance *in) {
   if (t->wasi_env && nenv > 0) {
     const char *values[nenv];
     memcpy(values, t->env_values, nenv * sizeof *values);
-    values[nenv - 1] = in->request_id;
+    values[nenv - 1] = strchr(in->request_variable, '=') + 1;
     if (!command) nenv--; // a reactor outlives the request
     if (!wasi_config_set_env(wasi, nenv, t->env_names, values)) failed = "an environment variable is not UTF-8";
   }
@@ -198,15 +195,16 @@ wasmtime_error_t *ledge_set_wasi(ledge_instance *in) {
   return wasmtime_context_set_wasi(in->context, wasi);
 }
 
-bool ledge_define_wasi(wasmtime_linker_t *linker, wasmtime_error_t **error) {
+wasmtime_error_t *ledge_define_wasi(wasmtime_linker_t *linker, bool files) {
   static const ledge_host_func ours[] = {
       {"clock_time_get", "ili", "i", clock_time_get},
       {"fd_write", "iiii", "i", fd_write},
       {"poll_oneoff", "iiii", "i", poll_oneoff},
   };
-  if ((*error = wasmtime_linker_define_wasi(linker))) return false;
+  wasmtime_error_t *error = files ? wasmtime_linker_define_wasi(linker) : ledge_define_stdio(linker);
+  if (error) return error;
   wasmtime_linker_allow_shadowing(linker, true);
-  *error = ledge_define(linker, "wasi_snapshot_preview1", ours, sizeof ours / sizeof *ours);
+  error = ledge_define(linker, LEDGE_WASI, ours, sizeof ours / sizeof *ours);
   wasmtime_linker_allow_shadowing(linker, false);
-  return *error == NULL;
+  return error;
 }
