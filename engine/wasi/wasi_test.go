@@ -1,0 +1,72 @@
+package wasi
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"ledge/engine/wasmbin"
+
+	"github.com/bytecodealliance/wasmtime-go/v44"
+)
+
+func parse(t *testing.T, wat string) *wasmbin.Module {
+	t.Helper()
+	wasm, err := wasmtime.Wat2Wasm(wat)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := wasmbin.Parse(wasm)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+func TestModules(t *testing.T) {
+	tests := []struct {
+		name, wat    string
+		why          string // it is no command
+		imports, env bool
+	}{
+		{"command", `(module (func (export "_start")))`, "", false, false},
+		{"library", `(module (func (export "run")))`, "does not export _start", false, false},
+		{"start that takes something", `(module (func (export "_start") (param i32)))`, "(i32)->()", false, false},
+		{"start that is no function", `(module (memory (export "_start") 1))`, "is a memory", false, false},
+		{"command that writes", `(module (import "wasi_snapshot_preview1" "fd_write" (func (param i32 i32 i32 i32) (result i32))) (func (export "_start")))`, "", true, false},
+		{"command that reads its environment", `(module (import "wasi_snapshot_preview1" "environ_get" (func (param i32 i32) (result i32))) (func (export "_start")))`, "", true, true},
+		{"another environ_get", `(module (import "env" "environ_get" (func)) (func (export "_start")))`, "", false, false},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			m := parse(t, test.wat)
+			err := CheckCommand(m)
+			if (err == nil) != (test.why == "") || err != nil && !strings.Contains(err.Error(), test.why) {
+				t.Errorf("command: %v", err)
+			}
+			if Imported(m) != test.imports || ReadsEnvironment(m) != test.env {
+				t.Errorf("imports WASI %v, reads its environment %v", Imported(m), ReadsEnvironment(m))
+			}
+		})
+	}
+}
+
+// The same function always has the same environment: it is part of what names a
+// Snapshot.
+func TestEnvironment(t *testing.T) {
+	own := map[string]string{"B": "2", "A": "1=1", "C": ""}
+	first := Environment("f", "7", "handle", 256<<20, own)
+	for range 20 {
+		if again := Environment("f", "7", "handle", 256<<20, own); !slices.Equal(first, again) {
+			t.Fatalf("%v and %v", first, again)
+		}
+	}
+	if !slices.Equal(first[:3], []string{"A=1=1", "B=2", "C="}) {
+		t.Errorf("own variables %v", first[:3])
+	}
+	for _, want := range []string{"_HANDLER=handle", "AWS_LAMBDA_FUNCTION_MEMORY_SIZE=256", "AWS_LAMBDA_FUNCTION_VERSION=7"} {
+		if !slices.Contains(first, want) {
+			t.Errorf("%s is missing in %v", want, first)
+		}
+	}
+}
