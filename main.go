@@ -91,6 +91,7 @@ func serve(ctx context.Context, s cli.ServeSettings, stderr io.Writer) (err erro
 		}
 	}()
 
+	unix.Umask(0o077) // what the appliance makes is its user's alone
 	claim, err := firmware.ClaimFolder(s.Data)
 	if err != nil {
 		return explain(err)

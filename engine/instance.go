@@ -106,18 +106,19 @@ func lines(s string) []string {
 
 // callAndLearn is CallFresh for the first Invocation of a program whose
 // Instances are restored: it looks at which pages of the Snapshot were written
-// to, so that later Instances have them copied ahead.
-func (in *instance) callAndLearn(p *program, event []byte, timeout time.Duration) capi.Outcome {
+// to, so that later Instances have them copied ahead. init is what making the
+// Instance took.
+func (in *instance) callAndLearn(p *program, event []byte, timeout time.Duration) (outcome capi.Outcome, init time.Duration) {
 	defer in.shell.Drop()
-	started := capi.Now()
-	if outcome := in.shell.Instantiate(timeout); outcome != capi.OK {
-		p.learning.Store(false)
-		return outcome
+	outcome = in.shell.Instantiate(timeout)
+	started, ended, _ := in.shell.Times()
+	init = ended - started
+	if outcome == capi.OK {
+		outcome = in.shell.Call(event, timeout-init)
 	}
-	outcome := in.shell.Call(event, timeout-(capi.Now()-started))
 	if outcome != capi.OK {
 		p.learning.Store(false) // it may have ended early; the next one shows more
-		return outcome
+		return outcome, init
 	}
 	ranges, ok := in.shell.WorkingSet()
 	var bytes uint64
@@ -127,7 +128,7 @@ func (in *instance) callAndLearn(p *program, event []byte, timeout time.Duration
 	if ok && bytes >= minWorkingSet {
 		p.template.Prefault(ranges)
 	}
-	return outcome
+	return outcome, init
 }
 
 // minWorkingSet is the size in bytes from which copying a working set ahead is

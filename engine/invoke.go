@@ -88,7 +88,8 @@ func (r *Runtime) invokeFresh(ctx context.Context, v *version, p *program, inv *
 	defer r.ticker.end(in)
 	var outcome capi.Outcome
 	if p.restored && p.learning.CompareAndSwap(false, true) {
-		outcome = in.callAndLearn(p, inv.Payload, v.function.Limits.Timeout)
+		outcome, res.Report.Init = in.callAndLearn(p, inv.Payload, v.function.Limits.Timeout)
+		res.Report.Restored = true
 	} else {
 		outcome = in.shell.CallFresh(inv.Payload, v.function.Limits.Timeout)
 	}

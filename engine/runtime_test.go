@@ -206,8 +206,14 @@ func TestSnapshot(t *testing.T) {
 					want = []string{"6", "6", "6"}
 				}
 				for i, w := range want {
-					if got, err := invoke(r, "counter", ""); err != nil || got != w {
+					var res Result
+					err := r.Invoke(context.Background(), &Invocation{Function: "counter"}, &res)
+					if got := string(res.Payload); err != nil || got != w {
 						t.Errorf("call %d: %q, %v; want %s", i, got, err, w)
+					}
+					isNew := isolation == IsolationFresh
+					if p := res.Report; (p.Init > 0) != isNew || p.Restored != (isNew && !noSnapshot) || p.Duration < p.Init || p.Billed < p.Duration {
+						t.Errorf("call %d: report %+v", i, p)
 					}
 				}
 			})
