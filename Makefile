@@ -21,6 +21,7 @@ ROUNDS ?= 5
 DURATION ?= 3s
 FUZZTIME ?= 20s
 SOAK ?= 10m
+KILLS ?= 1000
 DATA ?= ./ledge-data
 HTTP ?= :8080
 CONTROL ?= 127.0.0.1:9000
@@ -104,8 +105,9 @@ fuzz: examples hostile ## run every fuzz target for FUZZTIME
 	@.ci/fuzz $(FUZZTIME)
 
 .PHONY: soak
-soak: build examples hostile | need-bench ## load the appliance for SOAK beside hostile functions
+soak: build examples hostile | need-bench ## load the appliance for SOAK beside hostile functions, then kill it KILLS times
 	@.ci/soak bin/ledge $(SOAK)
+	LEDGE_SOAK_KILLS=$(KILLS) go test -run TestKillDuringDeploys -timeout 60m -count=1 ./firmware
 
 # ---- functions for examples and tests
 
