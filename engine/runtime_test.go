@@ -458,3 +458,25 @@ func TestCollect(t *testing.T) {
 		t.Error("an artifact in use was removed")
 	}
 }
+
+// A module's own hook runs in each Instance that was restored, and only there.
+func TestAfterRestore(t *testing.T) {
+	const code = `(module ` + kernel + `
+	  (func (export "_initialize") (i32.store (i32.const 1024) (i32.const 53)))
+	  (func (export "ledge_after_restore") (i32.store (i32.const 1024) (i32.add (i32.load (i32.const 1024)) (i32.const 1))))
+	  (func (export "handle") (result i32) (local $at i64)
+	    (local.set $at (call $alloc (i64.const 1)))
+	    (call $store (local.get $at) (i32.load (i32.const 1024)))
+	    (call $reply (local.get $at)) (i32.const 0)))`
+	r := open(t, testConfig(t))
+	for noSnapshot, want := range map[bool]string{false: "6", true: "5"} {
+		f := function(t, "f", code)
+		f.Isolation, f.NoSnapshot = IsolationFresh, noSnapshot
+		deploy(t, r, f)
+		for range 2 {
+			if got, err := invoke(r, "f", ""); err != nil || got != want {
+				t.Errorf("without snapshot %v: %q, %v", noSnapshot, got, err)
+			}
+		}
+	}
+}
