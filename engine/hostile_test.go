@@ -280,10 +280,26 @@ func TestSlowStart(t *testing.T) {
 	if _, err := invoke(r, "f", ""); !errors.Is(err, ErrTimeout) || !strings.Contains(err.Error(), "0.04 seconds") {
 		t.Error(err)
 	}
+	cfg = testConfig(t)
+	cfg.InitTimeout = time.Minute
+	r = open(t, cfg)
 	ctx, cancel := context.WithTimeout(context.Background(), time.Millisecond)
 	defer cancel()
 	var bad *DeployError
 	if _, err := r.Deploy(ctx, f, nil); errors.As(err, &bad) || !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("the deadline of the deploy is held against the module: %v", err)
+	}
+}
+
+// Wasmtime looks at the epoch only in loops and at the start of functions. A
+// long line of instructions that each take long is stopped all the same.
+func TestStraightLine(t *testing.T) {
+	fill := strings.Repeat("(memory.fill (i32.const 0) (i32.const 1) (i32.const 0x6000000))\n", 2000)
+	r := open(t, testConfig(t))
+	f := function(t, "f", `(module (memory (export "memory") 1600) (func (export "handle") `+fill+`))`)
+	f.Limits.Timeout = 50 * time.Millisecond
+	deploy(t, r, f)
+	if _, err := invoke(r, "f", ""); !errors.Is(err, ErrTimeout) {
+		t.Errorf("2000 fills of 96 MB ended with %v", err)
 	}
 }

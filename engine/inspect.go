@@ -46,6 +46,9 @@ func (r *Runtime) inspect(f *Function) (*plan, error) {
 	if p.module, err = wasmbin.Parse(wasm); err != nil {
 		return nil, parseError(err)
 	}
+	if err := p.makeInterruptible(); err != nil {
+		return nil, err
+	}
 	if p.taskDir, err = taskDir(f.CodeDir); err != nil {
 		return nil, err
 	}
@@ -72,6 +75,29 @@ func (r *Runtime) inspect(f *Function) (*plan, error) {
 		p.note = "no snapshot, each instance initialises itself: the module has " + unsupported.Why
 	}
 	return p, nil
+}
+
+// makeInterruptible sees to it that the module stops at its deadline: that it
+// looks at the epoch before each bulk memory instruction. A threshold would let
+// recursion through, which runs such instructions while its calls return.
+func (p *plan) makeInterruptible() error {
+	wasm, changed, err := p.module.Interruptible(0)
+	if err != nil {
+		var unsupported *wasmbin.UnsupportedError
+		if !errors.As(err, &unsupported) {
+			return parseError(err)
+		}
+		return &DeployError{Op: "read module", Why: "a function with bulk memory instructions cannot be made to stop at its timeout: " + unsupported.Why,
+			Hint: "build without that feature, or split the function", Err: err}
+	}
+	if !changed {
+		return nil
+	}
+	p.wasm = wasm
+	if p.module, err = wasmbin.Parse(wasm); err != nil {
+		return fmt.Errorf("read the module with epoch checks: %w", err)
+	}
+	return nil
 }
 
 func parseError(err error) error {

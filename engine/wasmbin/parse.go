@@ -91,7 +91,8 @@ func Parse(wasm []byte) (*Module, error) {
 		r := &reader{data: wasm, pos: start, end: start + len(body), section: outer.section}
 		if id == idCustom {
 			s.name = r.name("section name")
-			s.at, s.body = r.pos, r.bytes(uint64(r.left()), "section")
+			s.at = r.pos // before bytes moves it: the order within one assignment is not specified
+			s.body = r.bytes(uint64(r.left()), "section")
 		} else {
 			place := bytes.IndexByte(sectionOrder[next:], id)
 			if place < 0 {
