@@ -1,6 +1,7 @@
 package firmware_test
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/json"
 	"errors"
@@ -160,7 +161,8 @@ func (n *node) request(method, path, body string) (int, string) {
 	if err != nil {
 		n.t.Fatal(err)
 	}
-	reply, err := http.DefaultClient.Do(r)
+	client := http.Client{Timeout: time.Minute} // a reply that never comes fails the test
+	reply, err := client.Do(r)
 	if err != nil {
 		n.t.Fatal(err)
 	}
@@ -323,30 +325,47 @@ func TestStartRefused(t *testing.T) {
 // A request under way is finished when the appliance is told to stop.
 func TestDrain(t *testing.T) {
 	n := start(t, t.TempDir())
-	n.must("deploy", "sleep", module("hostile/sleep"), "--route", "GET /sleep", "--payload", "raw", "--timeout", "1s", "--concurrency", "1")
-	status := make(chan int, 1)
-	go func() {
-		defer close(status)
-		for { // the probe of waitStatus may be in its way
-			reply, err := http.Get(n.public + "/sleep")
-			if err != nil {
-				t.Error(err)
-				return
-			}
-			reply.Body.Close()
-			if reply.StatusCode != 429 {
-				status <- reply.StatusCode
-				return
-			}
-		}
-	}()
-	n.waitStatus("/sleep", 429)
+	n.must("deploy", "sleep", module("hostile/sleep"), "--route", "GET /sleep", "--payload", "raw", "--timeout", "3s", "--concurrency", "1")
+	conn := n.hold("/sleep")
+	defer conn.Close()
 	if err := n.stop(); err != nil {
 		t.Errorf("%v\n%s", err, n.log)
 	}
-	if code := <-status; code != 504 {
-		t.Errorf("the request under way got %d, not its function's timeout", code)
+	if err := conn.SetReadDeadline(time.Now().Add(20 * time.Second)); err != nil {
+		t.Fatal(err)
 	}
+	reply, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil {
+		t.Fatalf("the request under way was cut off: %v", err)
+	}
+	reply.Body.Close()
+	if reply.StatusCode != 504 {
+		t.Errorf("the request under way got %d, not its function's timeout", reply.StatusCode)
+	}
+}
+
+// hold sends a request for a function that does not answer soon, and returns its
+// connection once the function runs. A function that is busy is asked again.
+func (n *node) hold(path string) net.Conn {
+	n.t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); {
+		conn, err := net.Dial("tcp", strings.TrimPrefix(n.public, "http://"))
+		if err != nil {
+			n.t.Fatal(err)
+		}
+		if _, err := io.WriteString(conn, "GET "+path+" HTTP/1.1\r\nHost: x\r\n\r\n"); err != nil {
+			n.t.Fatal(err)
+		}
+		if err := conn.SetReadDeadline(time.Now().Add(500 * time.Millisecond)); err != nil {
+			n.t.Fatal(err)
+		}
+		if _, err := conn.Read(make([]byte, 1)); errors.Is(err, os.ErrDeadlineExceeded) {
+			return conn
+		}
+		conn.Close() // it was throttled
+	}
+	n.t.Fatalf("%s is never free", path)
+	return nil
 }
 
 // Functions that loop, allocate, write and recurse without end are stopped at
@@ -455,39 +474,19 @@ func TestFullDisk(t *testing.T) {
 	}
 }
 
-// A client that hangs up frees its function.
+// A client that hangs up frees its function: the next one is let in long before
+// the function's timeout.
 func TestHangUp(t *testing.T) {
 	n := start(t, t.TempDir())
 	n.must("deploy", "loop", module("hostile/loop"), "--route", "GET /loop", "--payload", "raw", "--timeout", "10m", "--concurrency", "1")
-	for range 3 { // the second is let in only because the first was cancelled
-		conn, err := net.Dial("tcp", strings.TrimPrefix(n.public, "http://"))
-		if err != nil {
-			t.Fatal(err)
+	for range 3 {
+		conn := n.hold("/loop")
+		if status, body := n.request("GET", "/loop", ""); status != 429 {
+			t.Errorf("while one runs the next gets %d %q", status, body)
 		}
-		if _, err := io.WriteString(conn, "GET /loop HTTP/1.1\r\nHost: x\r\n\r\n"); err != nil {
-			t.Fatal(err)
-		}
-		n.waitStatus("/loop", 429)
 		conn.Close()
 	}
 	if err := n.stop(); err != nil {
 		t.Errorf("%v\n%s", err, n.log)
 	}
-}
-
-// waitStatus requests path until it gets the status. It cuts a request that
-// hangs, and lets the node forget that one before the next.
-func (n *node) waitStatus(path string, want int) {
-	n.t.Helper()
-	client := http.Client{Timeout: 50 * time.Millisecond}
-	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); {
-		if reply, err := client.Get(n.public + path); err == nil {
-			reply.Body.Close()
-			if reply.StatusCode == want {
-				return
-			}
-		}
-		<-time.After(200 * time.Millisecond)
-	}
-	n.t.Fatalf("%s does not answer with %d", path, want)
 }
