@@ -113,9 +113,6 @@ func (in *Instance) Trim() {
 // exited or was stopped, which leaves its stack pointer where it was.
 func (in *Instance) Unwound() bool { return bool(in.c.unwound) }
 
-// Live reports whether the shell holds a function.
-func (in *Instance) Live() bool { return in.c.store != nil }
-
 // Cancel asks a running call to end with Cancelled at the next epoch. It is
 // the one method that may be called from another goroutine.
 func (in *Instance) Cancel() {
@@ -168,9 +165,6 @@ func (in *Instance) Deadline() time.Duration { return time.Duration(in.c.deadlin
 
 // MemoryBytes is the linear memory that the last call ended with.
 func (in *Instance) MemoryBytes() int64 { return int64(in.c.memory_bytes) }
-
-// Charged is what the Instance holds of its Node's budget.
-func (in *Instance) Charged() int64 { return int64(in.c.charged) }
 
 // Now is the host's monotonic clock, which Times counts on.
 func Now() time.Duration { return time.Duration(C.ledge_now()) }

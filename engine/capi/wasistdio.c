@@ -1,7 +1,7 @@
 // WASI preview 1 for functions that have no files, which is most of them: three
 // standard streams, arguments, environment, clocks and randomness, all from the
 // instance itself. libwasmtime's WASI, which functions with files get, costs
-// three microseconds for each store; this costs nothing until it is called.
+// two to four microseconds for each store; this costs nothing until it is called.
 // https://github.com/WebAssembly/WASI/blob/main/legacy/preview1/docs.md
 #include "ledge.h"
 #include "preview1.h"
