@@ -192,7 +192,7 @@ func (a *artifacts) collect(keep map[string]bool) (removed int, err error) {
 		if keep[name] || strings.HasSuffix(base, ".tmp") {
 			continue
 		}
-		if err := os.Remove(filepath.Join(a.dir, base)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if err := os.RemoveAll(filepath.Join(a.dir, base)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return removed, fmt.Errorf("remove artifact: %w", err)
 		}
 		removed++

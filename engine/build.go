@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"os"
 	"sync/atomic"
 	"time"
 
@@ -26,10 +27,12 @@ type Deployment struct {
 type program struct {
 	template *capi.Template
 	command  bool        // every Invocation is a new Instance
+	requests bool        // the guest asks for the id of its Invocation
 	restored bool        // Instances come from a Snapshot
 	minimum  int64       // bytes that a new Instance takes
 	learning atomic.Bool // an Invocation has shown, or is showing, which pages it writes to
 	modules  []*wasmtime.Module
+	delta    *os.File // open for the template
 }
 
 // close frees the program. No Instance of it may exist any more.
@@ -40,10 +43,16 @@ func (p *program) close() {
 	for _, m := range p.modules {
 		m.Close()
 	}
+	if p.delta != nil {
+		p.delta.Close() // it was only read
+	}
 }
 
 // build turns the code of f into a program, from artifacts where they exist.
 func (r *Runtime) build(ctx context.Context, f *Function) (*program, Deployment, error) {
+	if f.language() {
+		return r.buildLanguage(ctx, f)
+	}
 	var d Deployment
 	plan, err := r.inspect(f)
 	if err != nil {
@@ -52,7 +61,8 @@ func (r *Runtime) build(ctx context.Context, f *Function) (*program, Deployment,
 	if plan.note != "" {
 		d.Notes = append(d.Notes, plan.note)
 	}
-	p := &program{command: plan.abi == capi.Command, minimum: plan.minimum}
+	command := plan.abi == capi.Command
+	p := &program{command: command, requests: command, minimum: plan.minimum}
 	cfg := r.templateConfig(f, plan)
 	if plan.parts != nil {
 		err = r.addSnapshot(ctx, f, plan, p, &cfg, &d)
@@ -72,7 +82,7 @@ func (r *Runtime) build(ctx context.Context, f *Function) (*program, Deployment,
 }
 
 func (r *Runtime) newTemplate(cfg capi.TemplateConfig) (*capi.Template, error) {
-	template, err := capi.NewTemplate(r.machine.linkers[cfg.TaskDir != ""], r.node, cfg)
+	template, err := capi.NewTemplate(r.machine.linker, r.node, cfg)
 	if err != nil {
 		return nil, &DeployError{Op: "link", Why: firstLine(err.Error()), Hint: "build the module for WASI preview 1 or with an Extism PDK", Err: err}
 	}
@@ -100,17 +110,25 @@ func (r *Runtime) templateConfig(f *Function, p *plan) capi.TemplateConfig {
 		Entry:        p.handler.Name,
 		EntryReturns: p.handler.Returns,
 		Starts:       p.module.HasStart(),
-		WASI:         p.wasi,
-		WASIEnv:      wasi.ReadsEnvironment(p.module),
-		Env:          wasi.Environment(f.Name, f.Version, f.Handler, f.Limits.Memory, f.Env),
+		Env:          wasi.Environment(f.Name, f.Version, f.Handler, "AWS_Lambda_ledge", f.Limits.Memory, f.Env),
 		RequestID:    wasi.RequestIDVariable,
 		Argv0:        f.Name,
-		TaskDir:      p.taskDir,
+		Mounts:       mounts(p.taskDir),
 		MemoryLimit:  f.Limits.Memory,
 		OutputLimit:  f.Limits.ResponseBytes,
 		LogLimit:     f.Limits.LogBytes,
 	}
 }
+
+func mounts(taskDir string) []capi.Mount {
+	if taskDir == "" {
+		return nil
+	}
+	return []capi.Mount{{Guest: taskRoot, Dir: taskDir}}
+}
+
+// taskRoot is where guests find the files of their code, as on AWS Lambda.
+const taskRoot = "/var/task"
 
 // addSnapshot makes cfg restore Instances. It leaves cfg.Code unset where the
 // module's initialisation does something that a Snapshot does not hold.
@@ -139,14 +157,9 @@ func (r *Runtime) addSnapshot(ctx context.Context, f *Function, plan *plan, p *p
 		}
 	}
 	p.modules = append(p.modules, image)
-	p.restored, p.minimum = true, state.memory
+	p.restored, p.minimum = true, state.Memory
 	d.Snapshot = true
-
-	split.Image = image
-	split.Clock = state.clock
-	for _, g := range state.globals {
-		split.Globals = append(split.Globals, capi.Global{Name: g.Name, Kind: globalKinds[g.Kind], Bits: g.Bits})
-	}
+	state.restoring(&split, image)
 	if e, ok := plan.module.Export(afterRestore); ok && e.Kind == wasmbin.KindFunc && e.Type == "()->()" {
 		split.Init = []string{afterRestore}
 	}

@@ -1,91 +1,17 @@
 package engine
 
 import (
+	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/binary"
 	"fmt"
 	"time"
 
 	"ledge/engine/capi"
 	"ledge/engine/snapshot"
+	"ledge/engine/wasmbin"
 
 	"github.com/bytecodealliance/wasmtime-go/v44"
 )
-
-// captured is a Snapshot with what the engine keeps beside it.
-type captured struct {
-	snapshot.Snapshot
-	clock uint64
-}
-
-// imageState is the part of a Snapshot that is not its memory, as it is stored:
-// 8 bytes of the guest's clock, 8 bytes of memory size, 71 bytes of the image's
-// name, the globals. The image is named by its content, so that globals are never
-// put on the memory of another run of the initialisation.
-type imageState struct {
-	clock   uint64
-	memory  int64
-	image   string
-	globals []snapshot.Global
-}
-
-const (
-	stateSuffix = ".state"
-	imageKind   = "memory"
-	stateHead   = 16 + len(imageKind) + 1 + 2*sha256.Size // bytes before the globals
-)
-
-// loadState returns the state of that name. It is false where there is none that
-// can be used.
-func (a *artifacts) loadState(name string) (s imageState, ok bool, err error) {
-	data, err := a.load(name + stateSuffix)
-	if err != nil || len(data) < stateHead {
-		return s, false, err
-	}
-	s.clock = binary.LittleEndian.Uint64(data)
-	s.memory = int64(binary.LittleEndian.Uint64(data[8:]))
-	s.image = string(data[16:stateHead])
-	if s.globals, err = snapshot.ParseGlobals(data[stateHead:]); err != nil {
-		return s, false, nil // made by another version: capture again
-	}
-	return s, true, nil
-}
-
-func (r *Runtime) openImage(name string) (*wasmtime.Module, imageState, error) {
-	s, ok, err := r.artifacts.loadState(name)
-	if !ok || err != nil {
-		return nil, s, err
-	}
-	module, err := r.artifacts.open(s.image)
-	return module, s, err
-}
-
-func (r *Runtime) storeImage(ctx context.Context, name string, s *captured, d *Deployment) (*wasmtime.Module, imageState, error) {
-	wasm, err := s.Image()
-	if err != nil {
-		return nil, imageState{}, fmt.Errorf("encode snapshot: %w", err)
-	}
-	state := imageState{clock: s.clock, memory: int64(len(s.Memory)), image: r.artifacts.name(imageKind, wasm), globals: s.Globals}
-	data := binary.LittleEndian.AppendUint64(nil, state.clock)
-	data = binary.LittleEndian.AppendUint64(data, uint64(state.memory))
-	data = append(data, state.image...)
-	if data, err = snapshot.AppendGlobals(data, s.Globals); err != nil {
-		return nil, state, err
-	}
-	d.ImageBytes = s.Stats().Content
-	started := time.Now()
-	image, _, err := r.artifacts.compile(ctx, state.image, wasm)
-	d.CompileTime += time.Since(started)
-	if err != nil {
-		return nil, state, err
-	}
-	if err := r.artifacts.store(name+stateSuffix, data); err != nil {
-		image.Close()
-		return nil, state, err
-	}
-	return image, state, nil
-}
 
 // capture runs the module's initialisation in an Instance of its own and takes
 // what it left. It returns nil where a table was changed, which only running
@@ -130,7 +56,7 @@ func (r *Runtime) capture(ctx context.Context, f *Function, plan *plan, cfg capi
 		init = append([]string{plan.parts.StartExport}, init...)
 	}
 	for _, name := range init {
-		if outcome := in.shell.Run(name, r.cfg.InitTimeout); outcome != capi.OK {
+		if outcome := in.shell.Run(name, nil, r.cfg.InitTimeout); outcome != capi.OK {
 			return nil, failed(outcome)
 		}
 	}
@@ -141,18 +67,23 @@ func (r *Runtime) capture(ctx context.Context, f *Function, plan *plan, cfg capi
 			return nil, nil
 		}
 	}
-	return takeSnapshot(in, plan)
+	s, err := takeSnapshot(in, plan.parts.Memory, plan.parts.Globals)
+	if err == nil {
+		s.Memory = bytes.Clone(s.Memory) // the instance goes
+	}
+	return s, err
 }
 
-// takeSnapshot copies the state of an initialised Instance.
-func takeSnapshot(in *instance, plan *plan) (*captured, error) {
-	s := &captured{clock: in.shell.Clock()}
-	s.Memory = in.shell.Memory()
-	if memory := plan.parts.Memory; memory.HasMax {
+// takeSnapshot takes the state of an initialised Instance. The memory is borrowed
+// from it.
+func takeSnapshot(in *instance, memory wasmbin.Limits, globals []wasmbin.GlobalExport) (*captured, error) {
+	s := &captured{clock: in.shell.Clock(), files: in.shell.Files()}
+	s.Memory = in.shell.View()
+	if memory.HasMax {
 		most := uint32(memory.Max)
 		s.MaxPages = &most
 	}
-	for _, want := range plan.parts.Globals {
+	for _, want := range globals {
 		value, err := in.shell.Global(want.Name)
 		if err != nil {
 			return nil, fmt.Errorf("capture: %w", err)

@@ -28,7 +28,14 @@ func (r *Runtime) Collect() (removed int, err error) {
 		return 0, ErrClosed
 	}
 	keep := map[string]bool{}
+	for _, l := range r.languages {
+		r.keepLanguage(l, keep)
+	}
 	r.table.each(func(v *version) {
+		if v.function.language() {
+			r.keepOfLanguage(&v.function, keep)
+			return
+		}
 		plan, err := r.inspect(&v.function)
 		if err != nil {
 			return // it cannot be built, so it needs nothing
@@ -39,7 +46,7 @@ func (r *Runtime) Collect() (removed int, err error) {
 			name := r.imageName(&v.function, plan, r.templateConfig(&v.function, plan).Env)
 			keep[name] = true
 			if state, ok, err := r.artifacts.loadState(name); ok && err == nil {
-				keep[state.image] = true
+				keep[state.Image] = true
 			}
 		}
 	})

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"fmt"
+	"log/slog"
 	"os"
 	"time"
 )
@@ -24,6 +25,10 @@ type Config struct {
 
 	Logs LogSink // nil: logs are only in Results
 	KV   KV      // nil: a function that uses variables fails
+
+	Publisher Publisher // nil: functions cannot publish
+
+	Log *slog.Logger // for the operator: what takes long; nil: nobody is told
 }
 
 // DefaultConfig returns the settings for a node that serves nothing else.

@@ -51,7 +51,7 @@ func TestDeployRefuses(t *testing.T) {
 		{"endless start", wat(`(module (memory (export "memory") 1) (func (export "_initialize") (loop $l (br $l))) (func (export "handle")))`), nil, "initialise", []string{"did not end within 50ms"}},
 		{"endless start without snapshot", wat(`(module (func (export "_initialize") (loop $l (br $l))) (func (export "handle")))`), nil, "start", []string{"did not end within 50ms"}},
 		{"name", good, func(f *Function) { f.Name = "a b" }, "name", []string{"letters"}},
-		{"runtime", good, func(f *Function) { f.Runtime = "ruby" }, "runtime", []string{"ruby", "wasi or extism"}},
+		{"runtime", good, func(f *Function) { f.Runtime = "ruby" }, "runtime", []string{"ruby", "use wasi, extism"}},
 		{"memory", good, func(f *Function) { f.Limits.Memory = 1 }, "memory", []string{"1 MB"}},
 		{"timeout", good, func(f *Function) { f.Limits.Timeout = time.Hour }, "timeout", []string{"15m"}},
 		{"concurrency", good, func(f *Function) { f.Limits.Concurrency = -1 }, "concurrency", []string{"1 to 1000"}},

@@ -62,12 +62,18 @@ type FunctionError struct {
 	Type    string   `json:"errorType"`
 	Message string   `json:"errorMessage"`
 	Trace   []string `json:"stackTrace,omitempty"`
+	// Object is the error object as the handler's language gave it, with all its
+	// members in their order; nil where there is none.
+	Object json.RawMessage `json:"-"`
 }
 
 func (e *FunctionError) Error() string { return e.Type + ": " + e.Message }
 
 // AppendJSON appends the error as AWS Lambda's error object to b.
 func (e *FunctionError) AppendJSON(b []byte) []byte {
+	if e.Object != nil {
+		return append(b, e.Object...)
+	}
 	text, err := json.Marshal(e)
 	if err != nil { // strings always marshal
 		return append(b, `{"errorType":"Runtime.Unknown","errorMessage":""}`...)

@@ -60,7 +60,7 @@ func TestExtism(t *testing.T) {
 			`{"url":"http://example.com/"}`, "", "host is not allowed: example.com; allow it with --allow-host example.com", "--allow-host"},
 		{"redirect that is not allowed", `(drop (call $http (call $event) (i64.const 0))) (i32.const 0)`,
 			`{"url":"` + server.URL + `/away"}`, "", "allow it with --allow-host localhost.example", ""},
-		{"request that is no request", `(drop (call $http (call $event) (i64.const 0))) (i32.const 0)`, `GET /`, "", "not the JSON object", ""},
+		{"request that is no request", `(drop (call $http (call $event) (i64.const 0))) (i32.const 0)`, `GET /`, "", "not a JSON object", ""},
 		{"request of another scheme", `(drop (call $http (call $event) (i64.const 0))) (i32.const 0)`, `{"url":"file:///etc/passwd"}`, "", "not an http", ""},
 		{"wild offsets", `
 			(drop (call $load (i64.const -1))) (drop (call $load64 (i64.const -8))) (drop (call $in (i64.const -1))) (drop (call $in64 (i64.const -7)))

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"regexp"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -13,12 +14,21 @@ const Latest = "$LATEST"
 
 // Names of the runtimes that this engine runs.
 const (
-	RuntimeWASI   = "wasi"   // a WASI preview 1 command: event on stdin, result on stdout
-	RuntimeExtism = "extism" // a reactor that follows the Extism PDK ABI
+	RuntimeWASI       = "wasi"       // a WASI preview 1 command: event on stdin, result on stdout
+	RuntimeExtism     = "extism"     // a reactor that follows the Extism PDK ABI
+	RuntimePython     = "python3.13" // AWS Lambda's handler(event, context), in CPython
+	RuntimeJavaScript = "javascript" // AWS Lambda's exports.handler, in QuickJS
 )
 
 // ModuleFile is the name of the Wasm module inside a Function's CodeDir.
 const ModuleFile = "bootstrap.wasm"
+
+var runtimes = []string{RuntimeWASI, RuntimeExtism, RuntimePython, RuntimeJavaScript}
+
+// language reports whether an interpreter runs the function's code.
+func (f *Function) language() bool {
+	return f.Runtime == RuntimePython || f.Runtime == RuntimeJavaScript
+}
 
 // Isolation says what an Invocation may find of the Invocations before it.
 type Isolation string
@@ -36,11 +46,13 @@ const (
 type Function struct {
 	Name    string
 	Version string // Latest or a decimal number
-	Runtime string // RuntimeWASI or RuntimeExtism
-	Handler string // RuntimeExtism: the export to call; empty where the module has only one
+	Runtime string // one of the Runtime constants
+	// Handler is what to call. RuntimeExtism: an export; empty where the module has
+	// only one. RuntimePython and RuntimeJavaScript: file.function.
+	Handler string
 
-	// CodeDir is a folder that never changes while the function exists. It
-	// holds ModuleFile; where it holds more, guests read it at /var/task.
+	// CodeDir is a folder that never changes while the function exists. For
+	// RuntimeWASI and RuntimeExtism it holds ModuleFile. Guests read it at /var/task.
 	CodeDir string
 	// CodeHash identifies the content of CodeDir: lower-case hex SHA-256.
 	CodeHash string
@@ -51,6 +63,10 @@ type Function struct {
 	// AllowHosts lists the hosts that the function may call: "example.com",
 	// "example.com:8443" or "*.example.com". None means no outgoing calls.
 	AllowHosts []string
+	// AllowInvoke names the functions that this one may invoke; "*" is all.
+	AllowInvoke []string
+	// AllowPublish lists MQTT topic filters to which the function may publish.
+	AllowPublish []string
 	// NoSnapshot runs the module's initialisation for every new Instance
 	// instead of restoring a Snapshot of it.
 	NoSnapshot bool
@@ -88,6 +104,7 @@ const (
 	MaxConcurrency = 1000
 	MaxPayload     = 64 << 20
 	MaxEnvBytes    = 4 << 10
+	maxHandler     = 128
 )
 
 // namePattern is AWS Lambda's for function names.
@@ -99,6 +116,7 @@ func ValidName(name string) bool { return namePattern.MatchString(name) }
 var (
 	versionPattern = regexp.MustCompile(`^(\$LATEST|[1-9][0-9]{0,9})$`)
 	envPattern     = regexp.MustCompile(`^[a-zA-Z][a-zA-Z0-9_]*$`)
+	handlerPattern = regexp.MustCompile(`^[^\s.][^\s]*\.[^\s.]+$`)
 	hashPattern    = regexp.MustCompile(`^[0-9a-f]{64}$`)
 )
 
@@ -137,6 +155,8 @@ func (f Function) withDefaults() Function {
 func (f Function) clone() Function {
 	f.Env = maps.Clone(f.Env)
 	f.AllowHosts = slices.Clone(f.AllowHosts)
+	f.AllowInvoke = slices.Clone(f.AllowInvoke)
+	f.AllowPublish = slices.Clone(f.AllowPublish)
 	return f
 }
 
@@ -150,8 +170,12 @@ func (f Function) Validate() error {
 		return invalid("name", fmt.Sprintf("%q is not a function name", f.Name), "use 1 to 64 letters, digits, - and _")
 	case !versionPattern.MatchString(f.Version):
 		return invalid("version", fmt.Sprintf("%q is not a version", f.Version), "use $LATEST or a number")
-	case f.Runtime != RuntimeWASI && f.Runtime != RuntimeExtism:
-		return invalid("runtime", fmt.Sprintf("%q is not a runtime of this node", f.Runtime), "use wasi or extism")
+	case !slices.Contains(runtimes, f.Runtime):
+		return invalid("runtime", fmt.Sprintf("%q is not a runtime of this node", f.Runtime), "use "+strings.Join(runtimes, ", "))
+	case f.language() && !handlerPattern.MatchString(f.Handler):
+		return invalid("handler", fmt.Sprintf("%q is not a handler", f.Handler), "use file.function, for example app.handler")
+	case f.language() && f.NoSnapshot:
+		return invalid("snapshot", f.Runtime+" functions always start from one", "do what must happen in each instance in a hook that runs after the restore")
 	case f.Isolation != IsolationReuse && f.Isolation != IsolationFresh:
 		return invalid("isolation", fmt.Sprintf("%q is not an isolation mode", f.Isolation), "use reuse or fresh")
 	case !hashPattern.MatchString(f.CodeHash):
@@ -186,6 +210,19 @@ func (f Function) Validate() error {
 	}
 	if size > MaxEnvBytes {
 		return invalid("environment", fmt.Sprintf("%d bytes are more than 4096", size), "keep large settings in a file of the code")
+	}
+	if len(f.Handler) > maxHandler {
+		return invalid("handler", fmt.Sprintf("%d characters are more than %d", len(f.Handler), maxHandler), "use a shorter name")
+	}
+	for _, name := range f.AllowInvoke {
+		if name != "*" && !ValidName(name) {
+			return invalid("function that may be invoked", fmt.Sprintf("%q is not a function name", name), "use a name, or * for all")
+		}
+	}
+	for _, filter := range f.AllowPublish {
+		if err := checkFilter(filter); err != nil {
+			return invalid("topic filter", fmt.Sprintf("%q: %s", filter, err), "use for example sensors/+/alarm or sensors/#")
+		}
 	}
 	for _, host := range f.AllowHosts {
 		if !validHostPattern(host) {

@@ -30,7 +30,6 @@ type plan struct {
 	abi     capi.ABI
 	handler extism.Handler
 	init    []string
-	wasi    bool
 	taskDir string
 	minimum int64 // bytes of memory that an Instance starts with
 }
@@ -52,7 +51,7 @@ func (r *Runtime) inspect(f *Function) (*plan, error) {
 	if p.taskDir, err = taskDir(f.CodeDir); err != nil {
 		return nil, err
 	}
-	if missing := r.machine.linkers[p.taskDir != ""].Missing(imports(p.module)); len(missing) > 0 {
+	if missing := r.machine.linker.Missing(imports(p.module)); len(missing) > 0 {
 		return nil, missingImports(missing)
 	}
 	if err := p.checkMemory(f, r.machine.layout.maxMemory); err != nil {
@@ -138,7 +137,7 @@ func (p *plan) checkMemory(f *Function, most uint64) error {
 	memory, ok := p.module.Memory()
 	switch {
 	case f.Limits.Memory > int64(most):
-		return &DeployError{Op: "memory", Why: fmt.Sprintf("the limit of %d MB is more than the %d MB that this node can give one instance", f.Limits.Memory>>20, most>>20), Hint: "lower --memory"}
+		return memoryOfNode(f, most)
 	case !ok:
 		return nil
 	case memory.Is64:
@@ -154,6 +153,10 @@ func (p *plan) checkMemory(f *Function, most uint64) error {
 	return nil
 }
 
+func memoryOfNode(f *Function, most uint64) error {
+	return &DeployError{Op: "memory", Why: fmt.Sprintf("the limit of %d MB is more than the %d MB that this node can give one instance", f.Limits.Memory>>20, most>>20), Hint: "lower --memory"}
+}
+
 // checkMemoryExport returns an error where the engine could not see how large the
 // memory of an Instance is, and so not hold it to the node's budget.
 func (p *plan) checkMemoryExport() error {
@@ -167,7 +170,6 @@ func (p *plan) checkMemoryExport() error {
 }
 
 func (p *plan) chooseABI(f *Function) error {
-	p.wasi = wasi.Imported(p.module)
 	if f.Runtime == RuntimeWASI {
 		p.abi = capi.Command
 		p.handler = extism.Handler{Name: wasi.Entry}

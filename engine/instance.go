@@ -53,6 +53,9 @@ func (in *instance) failure(ctx context.Context, outcome capi.Outcome, timeout t
 		return &ExitError{Status: s.ExitStatus()}
 	case capi.Failed:
 		message := s.Message()
+		if s.ABI() == capi.Language {
+			return raised(message)
+		}
 		if message == "" {
 			message = fmt.Sprintf("the handler returned %d", s.ExitStatus())
 		}

@@ -10,14 +10,17 @@ import (
 type Source uint8
 
 const (
-	SourceAPI  Source = iota // the control plane's Invoke
-	SourceHTTP               // a Route of the gateway
+	SourceAPI      Source = iota // the control plane's Invoke
+	SourceHTTP                   // a Route of the gateway
+	SourceFunction               // another function
 )
 
 func (s Source) String() string {
 	switch s {
 	case SourceHTTP:
 		return "http"
+	case SourceFunction:
+		return "function"
 	default:
 		return "api"
 	}

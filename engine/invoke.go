@@ -79,11 +79,7 @@ func (r *Runtime) invokeFresh(ctx context.Context, v *version, p *program, inv *
 		return err
 	}
 	defer v.putShell(in)
-	if p.command {
-		var text [36]byte
-		id, _ := inv.RequestID.AppendText(text[:0]) // it never fails
-		in.shell.SetRequestID(id)
-	}
+	p.tellRequest(in, inv)
 	r.ticker.begin(ctx, in)
 	defer r.ticker.end(in)
 	var outcome capi.Outcome
@@ -96,6 +92,16 @@ func (r *Runtime) invokeFresh(ctx context.Context, v *version, p *program, inv *
 	return r.finish(ctx, v, p, in, inv, res, outcome, v.function.Limits.Timeout)
 }
 
+// tellRequest gives the guest the Invocation's id where it asks for it.
+func (p *program) tellRequest(in *instance, inv *Invocation) {
+	if !p.requests {
+		return
+	}
+	var text [36]byte
+	id, _ := inv.RequestID.AppendText(text[:0]) // it never fails
+	in.shell.SetRequestID(id)
+}
+
 // invokeWarm runs the Invocation in an idle Instance, or in a new one that then
 // stays. One that failed in any way that could have left it broken is discarded.
 func (r *Runtime) invokeWarm(ctx context.Context, v *version, p *program, inv *Invocation, res *Result) error {
@@ -106,6 +112,7 @@ func (r *Runtime) invokeWarm(ctx context.Context, v *version, p *program, inv *I
 			return err
 		}
 	}
+	p.tellRequest(in, inv)
 	keep := false
 	defer func() {
 		if !keep {

@@ -17,7 +17,7 @@ const (
 	// maxInstances leaves room below 10000 threads, with which Go ends a process: a
 	// running Instance has one.
 	maxInstances = 8000
-	wasmStack    = 1 << 20
+	wasmStack    = 2 << 20 // an interpreter that recurses needs more than compiled code
 	// keepResident bytes of a freed memory are zeroed by hand instead of being
 	// given back to the kernel, which costs more for small guests.
 	keepResident = 128 << 10
@@ -72,8 +72,7 @@ func chooseLayout(bits, instances int, canReserve func(uint64) bool) (layout, er
 type machine struct {
 	layout layout
 	engine *wasmtime.Engine
-	// linkers by whether the function has files of its own
-	linkers map[bool]*capi.Linker
+	linker *capi.Linker
 	// id names everything that a compiled artifact depends on but its code.
 	id string
 }
@@ -83,6 +82,19 @@ func newMachine(cfg Config) (*machine, error) {
 	if err != nil {
 		return nil, err
 	}
+	m := &machine{layout: l, engine: wasmtime.NewEngineWithConfig(l.settings())}
+	if m.linker, err = capi.NewLinker(m.engine); err != nil {
+		m.engine.Close()
+		return nil, err
+	}
+	sum := sha256.Sum256(fmt.Appendf(nil, "wasmtime 44.0.0 %s %s %+v stack %d pages %d settings 2\n%s",
+		runtime.GOOS, runtime.GOARCH, l, wasmStack, os.Getpagesize(), cpuFeatures()))
+	m.id = hex.EncodeToString(sum[:])
+	return m, nil
+}
+
+// settings are those of the compiler and of the allocator.
+func (l layout) settings() *wasmtime.Config {
 	config := wasmtime.NewConfig()
 	config.SetEpochInterruption(true)
 	config.SetCraneliftOptLevel(wasmtime.OptLevelSpeed)
@@ -104,25 +116,11 @@ func newMachine(cfg Config) (*machine, error) {
 		WarmSlots:    warmSlots,
 		WasmStack:    wasmStack,
 	})
-	m := &machine{layout: l, engine: wasmtime.NewEngineWithConfig(config), linkers: map[bool]*capi.Linker{}}
-	for _, files := range []bool{false, true} {
-		linker, err := capi.NewLinker(m.engine, files)
-		if err != nil {
-			m.close()
-			return nil, err
-		}
-		m.linkers[files] = linker
-	}
-	sum := sha256.Sum256(fmt.Appendf(nil, "wasmtime 44.0.0 %s %s %+v stack %d settings 1\n%s",
-		runtime.GOOS, runtime.GOARCH, l, wasmStack, cpuFeatures()))
-	m.id = hex.EncodeToString(sum[:])
-	return m, nil
+	return config
 }
 
 func (m *machine) close() {
-	for _, linker := range m.linkers {
-		linker.Close()
-	}
+	m.linker.Close()
 	m.engine.Close()
 }
 

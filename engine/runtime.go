@@ -24,6 +24,8 @@ type Runtime struct {
 	outbound  *extism.Outbound
 	ticker    *ticker
 	reaper    *reaper
+	languages map[string]*language
+	preparing sync.WaitGroup // languages that are being made ready
 
 	table     table
 	instances atomic.Int64 // with a function in them
@@ -45,7 +47,7 @@ func Open(cfg Config) (*Runtime, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Runtime{cfg: cfg, machine: m, budget: cfg.MemoryBudget, outbound: extism.NewOutbound()}
+	r := &Runtime{cfg: cfg, machine: m, budget: cfg.MemoryBudget, outbound: extism.NewOutbound(), languages: newLanguages()}
 	if r.artifacts, err = newArtifacts(cfg.ArtifactDir, cfg.DeviceKey, m); err != nil {
 		m.close()
 		return nil, err
@@ -79,6 +81,12 @@ func (r *Runtime) Close() error {
 	r.versions.Wait()
 	r.building.Lock() // whoever builds from now on sees closed first
 	defer r.building.Unlock()
+	r.preparing.Wait() // nobody starts one any more
+	for _, l := range r.languages {
+		if l.isReady() && l.start.err == nil {
+			l.start.code.Close()
+		}
+	}
 	r.ticker.close()
 	r.outbound.Close()
 	r.machine.close()

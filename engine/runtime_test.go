@@ -7,8 +7,10 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -44,6 +46,32 @@ func (k *memoryKV) Delete(function, key string) error {
 	defer k.mu.Unlock()
 	delete(k.data, function+"/"+key)
 	return nil
+}
+
+func (k *memoryKV) List(function, prefix, after string, limit int) (keys []string, more bool, err error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for _, name := range slices.Sorted(maps.Keys(k.data)) {
+		key, own := strings.CutPrefix(name, function+"/")
+		if !own || !strings.HasPrefix(key, prefix) || key <= after {
+			continue
+		}
+		if len(keys) == limit {
+			return keys, true, nil
+		}
+		keys = append(keys, key)
+	}
+	return keys, false, nil
+}
+
+func (k *memoryKV) CompareAndSet(function, key string, expected, value []byte) (bool, error) {
+	k.mu.Lock()
+	now, ok := k.data[function+"/"+key]
+	k.mu.Unlock()
+	if ok != (expected != nil) || !bytes.Equal(now, expected) {
+		return false, nil
+	}
+	return true, k.Put(function, key, value)
 }
 
 // memoryLogs is a LogSink in memory.

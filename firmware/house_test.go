@@ -38,7 +38,7 @@ var topLevel = []string{
 // CONTRIBUTING.md gives.
 var requires = []string{
 	"github.com/bytecodealliance/wasmtime-go/v44", "github.com/robfig/cron/v3", "github.com/spf13/cobra",
-	"github.com/valyala/fasthttp", "go.etcd.io/bbolt", "golang.org/x/sys",
+	"github.com/klauspost/compress", "github.com/valyala/fasthttp", "go.etcd.io/bbolt", "golang.org/x/sys",
 }
 
 // The sources are read here and not by the go tool, whose answer go test would

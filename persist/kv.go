@@ -1,8 +1,10 @@
 package persist
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"strings"
 
 	bolt "go.etcd.io/bbolt"
 	bolterrors "go.etcd.io/bbolt/errors"
@@ -27,6 +29,9 @@ func (e *SizeError) Error() string {
 	}
 	return fmt.Sprintf("the %s has %d bytes, at most %d are stored", e.What, e.Size, e.Limit)
 }
+
+// LimitExceeded tells this error from those of the store itself.
+func (e *SizeError) LimitExceeded() bool { return true }
 
 // KV is the data of functions: each has its own keys, which go with it. Its
 // methods may be called concurrently.
@@ -53,11 +58,52 @@ func (kv *KV) Get(function, key string) ([]byte, error) {
 	return value, err
 }
 
+// List returns the keys of function that begin with prefix and are greater than
+// after, at most limit of them and in order. more says that there are others.
+func (kv *KV) List(function, prefix, after string, limit int) (keys []string, more bool, err error) {
+	err = kv.store.view(func(tx *bolt.Tx) error {
+		b := tx.Bucket([]byte(bucketKV)).Bucket([]byte(function))
+		if b == nil {
+			return nil
+		}
+		c := b.Cursor()
+		k, _ := c.Seek([]byte(max(prefix, after)))
+		if k != nil && after != "" && string(k) == after {
+			k, _ = c.Next()
+		}
+		for ; k != nil && strings.HasPrefix(string(k), prefix); k, _ = c.Next() {
+			if len(keys) >= limit {
+				more = true
+				return nil
+			}
+			keys = append(keys, string(k))
+		}
+		return nil
+	})
+	return keys, more, err
+}
+
+// CompareAndSet stores a copy of value where key holds expected, or is absent
+// where expected is nil, and reports whether it did. Otherwise as Put.
+func (kv *KV) CompareAndSet(function, key string, expected, value []byte) (stored bool, err error) {
+	err = kv.put(function, key, value, func(now []byte) bool {
+		stored = (now == nil) == (expected == nil) && bytes.Equal(now, expected)
+		return stored
+	})
+	return stored && err == nil, err
+}
+
 // Put stores a copy of value and returns after it is on disk; Puts at the same
 // time share a commit. A key or value out of bounds is a *SizeError, a function
 // that is not stored is ErrNotFound: an invocation that outlives its function
 // must not leave data to the next one of that name.
 func (kv *KV) Put(function, key string, value []byte) error {
+	return kv.put(function, key, value, func([]byte) bool { return true })
+}
+
+// put stores value where allowed says so of what the key holds now. It may be
+// asked again when a commit is tried again.
+func (kv *KV) put(function, key string, value []byte, allowed func(now []byte) bool) error {
 	if err := checkKey(key); err != nil {
 		return err
 	}
@@ -68,8 +114,16 @@ func (kv *KV) Put(function, key string, value []byte) error {
 		if err := functionExists(c.tx, function); err != nil {
 			return err
 		}
+		data := c.tx.Bucket([]byte(bucketKV))
+		var now []byte
+		if b := data.Bucket([]byte(function)); b != nil {
+			now = b.Get([]byte(key))
+		}
+		if !allowed(now) {
+			return nil
+		}
 		c.wrote = true
-		b, err := c.tx.Bucket([]byte(bucketKV)).CreateBucketIfNotExists([]byte(function))
+		b, err := data.CreateBucketIfNotExists([]byte(function))
 		if err != nil {
 			return fmt.Errorf("create bucket of function %s: %w", function, err)
 		}

@@ -18,7 +18,6 @@ typedef struct wasm_trap_t wasm_trap_t;
 typedef struct wasm_frame_t wasm_frame_t;
 typedef struct wasm_valtype_t wasm_valtype_t;
 typedef struct wasm_functype_t wasm_functype_t;
-typedef struct wasi_config_t wasi_config_t;
 typedef struct wasmtime_error wasmtime_error_t;
 typedef struct wasmtime_store wasmtime_store_t;
 typedef struct wasmtime_context wasmtime_context_t;
@@ -81,11 +80,9 @@ enum { WASM_I32, WASM_I64, WASM_F32, WASM_F64 };
 enum { WASMTIME_I32, WASMTIME_I64, WASMTIME_F32, WASMTIME_F64, WASMTIME_V128, WASMTIME_FUNCREF };
 enum { WASMTIME_EXTERN_FUNC, WASMTIME_EXTERN_GLOBAL, WASMTIME_EXTERN_TABLE, WASMTIME_EXTERN_MEMORY };
 enum { WASMTIME_UPDATE_DEADLINE_CONTINUE };
-enum { WASMTIME_WASI_DIR_PERMS_READ = 1, WASMTIME_WASI_FILE_PERMS_READ = 1 };
 #endif
 
 // wasm.h
-void wasm_byte_vec_new(wasm_byte_vec_t *, size_t, const wasm_byte_t *);
 void wasm_byte_vec_delete(wasm_byte_vec_t *);
 void wasm_frame_vec_delete(wasm_frame_vec_t *);
 uint32_t wasm_frame_func_index(const wasm_frame_t *);
@@ -97,14 +94,6 @@ wasm_valtype_t *wasm_valtype_new(wasm_valkind_t);
 void wasm_valtype_vec_new(wasm_valtype_vec_t *, size_t, wasm_valtype_t *const[]);
 wasm_functype_t *wasm_functype_new(wasm_valtype_vec_t *, wasm_valtype_vec_t *);
 void wasm_functype_delete(wasm_functype_t *);
-
-// wasi.h
-wasi_config_t *wasi_config_new();
-bool wasi_config_set_argv(wasi_config_t *, size_t, const char *[]);
-bool wasi_config_set_env(wasi_config_t *, size_t, const char *[], const char *[]);
-void wasi_config_set_stdin_bytes(wasi_config_t *, wasm_byte_vec_t *);
-bool wasi_config_preopen_dir(wasi_config_t *, const char *, const char *, size_t, size_t);
-void wasi_config_delete(wasi_config_t *);
 
 // wasmtime/config.h
 void wasmtime_config_max_wasm_stack_set(wasm_config_t *, size_t);
@@ -133,7 +122,6 @@ void wasmtime_pooling_allocation_strategy_set(wasm_config_t *, const wasmtime_po
 wasmtime_error_t *wasmtime_error_new(const char *);
 void wasmtime_error_delete(wasmtime_error_t *);
 void wasmtime_error_message(const wasmtime_error_t *, wasm_name_t *);
-bool wasmtime_error_exit_status(const wasmtime_error_t *, int *);
 void wasmtime_error_wasm_trace(const wasmtime_error_t *, wasm_frame_vec_t *);
 wasm_trap_t *wasmtime_trap_new(const char *, size_t);
 bool wasmtime_trap_code(const wasm_trap_t *, wasmtime_trap_code_t *);
@@ -145,7 +133,6 @@ wasmtime_context_t *wasmtime_store_context(wasmtime_store_t *);
 void wasmtime_store_limiter(wasmtime_store_t *, int64_t, int64_t, int64_t, int64_t, int64_t);
 void wasmtime_store_delete(wasmtime_store_t *);
 void *wasmtime_context_get_data(const wasmtime_context_t *);
-wasmtime_error_t *wasmtime_context_set_wasi(wasmtime_context_t *, wasi_config_t *);
 void wasmtime_context_set_epoch_deadline(wasmtime_context_t *, uint64_t);
 void wasmtime_store_epoch_deadline_callback(
     wasmtime_store_t *,
@@ -155,8 +142,6 @@ void wasmtime_store_epoch_deadline_callback(
 // wasmtime/linker.h, wasmtime/instance.h
 wasmtime_linker_t *wasmtime_linker_new(wasm_engine_t *);
 void wasmtime_linker_delete(wasmtime_linker_t *);
-void wasmtime_linker_allow_shadowing(wasmtime_linker_t *, bool);
-wasmtime_error_t *wasmtime_linker_define_wasi(wasmtime_linker_t *);
 wasmtime_error_t *wasmtime_linker_define_func_unchecked(
     wasmtime_linker_t *, const char *, size_t, const char *, size_t, const wasm_functype_t *,
     wasmtime_func_unchecked_callback_t, void *, void (*)(void *));
@@ -179,6 +164,7 @@ wasmtime_error_t *wasmtime_func_call_unchecked(wasmtime_context_t *, const wasmt
                                                wasmtime_val_raw_t *, size_t, wasm_trap_t **);
 uint8_t *wasmtime_memory_data(const wasmtime_context_t *, const wasmtime_memory_t *);
 size_t wasmtime_memory_data_size(const wasmtime_context_t *, const wasmtime_memory_t *);
+wasmtime_error_t *wasmtime_memory_grow(wasmtime_context_t *, const wasmtime_memory_t *, uint64_t, uint64_t *);
 void wasmtime_global_get(wasmtime_context_t *, const wasmtime_global_t *, wasmtime_val_t *);
 wasmtime_error_t *wasmtime_global_set(wasmtime_context_t *, const wasmtime_global_t *, const wasmtime_val_t *);
 bool wasmtime_table_get(wasmtime_context_t *, const wasmtime_table_t *, uint64_t, wasmtime_val_t *);

@@ -62,7 +62,7 @@ func compile(t testing.TB, engine *wasmtime.Engine, wat string) *wasmtime.Module
 
 func template(t testing.TB, engine *wasmtime.Engine, node *Node, cfg TemplateConfig) *Template {
 	t.Helper()
-	linker, err := NewLinker(engine, cfg.TaskDir != "")
+	linker, err := NewLinker(engine)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -150,7 +150,7 @@ func TestEcho(t *testing.T) {
 
 func TestCommand(t *testing.T) {
 	engine := newEngine(t)
-	in := instance(t, template(t, engine, NewNode(0, false), TemplateConfig{ABI: Command, Code: compile(t, engine, hello), Entry: "_start", WASI: true}), noHost{})
+	in := instance(t, template(t, engine, NewNode(0, false), TemplateConfig{ABI: Command, Code: compile(t, engine, hello), Entry: "_start"}), noHost{})
 	for range 3 {
 		if got := in.CallFresh([]byte("event"), time.Second); got != OK {
 			t.Fatal(got, in.Message())
@@ -201,7 +201,7 @@ func TestHostile(t *testing.T) {
 			tick(t, engine)
 			node := NewNode(0, false)
 			in := instance(t, template(t, engine, node, TemplateConfig{ABI: Command,
-				Code: compile(t, engine, "(module "+wasi+test.body+")"), Entry: "_start", WASI: true}), noHost{})
+				Code: compile(t, engine, "(module "+wasi+test.body+")"), Entry: "_start"}), noHost{})
 			for range 2 {
 				if got := in.CallFresh(nil, 50*time.Millisecond); got != test.want {
 					t.Fatalf("outcome %d, want %d: %s", got, test.want, in.Message())
@@ -339,7 +339,7 @@ func BenchmarkCallFresh(b *testing.B) {
 		name string
 		cfg  TemplateConfig
 	}{
-		{"wasi", TemplateConfig{ABI: Command, Code: compile(b, engine, hello), Entry: "_start", WASI: true}},
+		{"wasi", TemplateConfig{ABI: Command, Code: compile(b, engine, hello), Entry: "_start"}},
 		{"extism", TemplateConfig{ABI: Extism, Code: compile(b, engine, echo), Entry: "handle", EntryReturns: true}},
 	} {
 		b.Run(c.name, func(b *testing.B) {

@@ -11,7 +11,32 @@ import (
 
 // Memory returns a copy of the Instance's linear memory.
 func (in *Instance) Memory() []byte {
-	return bytes.Clone(unsafe.Slice((*byte)(unsafe.Pointer(C.ledge_memory_data(in.c))), int(C.ledge_memory_size(in.c))))
+	return bytes.Clone(in.View())
+}
+
+// View borrows the Instance's linear memory: it is good until the Instance runs
+// again, and must not be written to.
+func (in *Instance) View() []byte {
+	return unsafe.Slice((*byte)(unsafe.Pointer(C.ledge_memory_data(in.c))), int(C.ledge_memory_size(in.c)))
+}
+
+// Grow adds pages of 64 KiB to the linear memory.
+func (in *Instance) Grow(pages int) error {
+	if !bool(C.ledge_grow(in.c, C.uint64_t(pages))) {
+		return ErrNoMemory
+	}
+	return nil
+}
+
+// Files lists what the guest has open.
+func (in *Instance) Files() []File {
+	list := make([]File, in.c.nfiles)
+	for i, f := range unsafe.Slice(in.c.files, len(list)) {
+		if f.open {
+			list[i] = File{Open: true, Directory: bool(f.directory), Mount: int(f.mount), Offset: uint64(f.offset), Path: C.GoString(f.path)}
+		}
+	}
+	return list
 }
 
 // Global reads an exported global of a number type.

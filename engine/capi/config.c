@@ -62,10 +62,11 @@ char *ledge_take_error(wasmtime_error_t *error, size_t *len) {
   return copy;
 }
 
-wasmtime_linker_t *ledge_linker_new(wasm_engine_t *engine, bool files, char **message, size_t *message_len) {
+wasmtime_linker_t *ledge_linker_new(wasm_engine_t *engine, char **message, size_t *message_len) {
   wasmtime_linker_t *linker = wasmtime_linker_new(engine);
-  wasmtime_error_t *error = ledge_define_wasi(linker, files);
+  wasmtime_error_t *error = ledge_define_wasi(linker);
   if (!error) error = ledge_define_extism(linker);
+  if (!error) error = ledge_define_language(linker);
   if (!error) return linker;
   *message = ledge_take_error(error, message_len);
   wasmtime_linker_delete(linker);

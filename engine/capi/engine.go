@@ -6,6 +6,7 @@ import "C"
 
 import (
 	"errors"
+	"fmt"
 	"runtime"
 	"unsafe"
 
@@ -38,6 +39,28 @@ func Configure(config *wasmtime.Config, p PoolConfig) {
 	runtime.KeepAlive(config)
 }
 
+// Portable makes config compile for every processor of an architecture that Ledge
+// runs on, instead of for this very one: on amd64 x86-64-v2, which all have since
+// 2009, on arm64 Armv8.0, which is the Raspberry Pi 3 and 4.
+func Portable(config *wasmtime.Config, arch string) error {
+	target, flags := "", []string(nil)
+	switch arch {
+	case "amd64":
+		target, flags = "x86_64-unknown-linux-gnu", []string{"has_sse3", "has_ssse3", "has_sse41", "has_sse42", "has_popcnt", "has_cmpxchg16b"}
+	case "arm64":
+		target = "aarch64-unknown-linux-gnu"
+	default:
+		return fmt.Errorf("no processor %q", arch)
+	}
+	if err := config.SetTarget(target); err != nil {
+		return err
+	}
+	for _, flag := range flags {
+		config.EnableCraneliftFlag(flag)
+	}
+	return nil
+}
+
 // CanReserve reports whether the process can reserve so many bytes of address
 // space. It reserves them for a moment and uses none.
 func CanReserve(bytes uint64) bool { return bool(C.ledge_can_reserve(C.uint64_t(bytes))) }
@@ -52,25 +75,24 @@ func pointer[T wasmtime.Config | wasmtime.Engine | wasmtime.Module](v *T) unsafe
 	return *(*unsafe.Pointer)(unsafe.Pointer(v))
 }
 
-// Linker has the host functions that guests may import: WASI preview 1 and the
-// Extism kernel. It is safe for concurrent use.
+// Linker has the host functions that guests may import: WASI preview 1, the
+// Extism kernel and what language runtimes ask of the node. It is safe for
+// concurrent use.
 type Linker struct {
 	c      *C.wasmtime_linker_t
-	files  bool
 	engine *wasmtime.Engine // outlives the linker
 }
 
-// NewLinker returns a Linker for modules of engine: for functions with files of
-// their own, or for those without, whose Instances are cheaper.
-func NewLinker(engine *wasmtime.Engine, files bool) (*Linker, error) {
+// NewLinker returns a Linker for modules of engine.
+func NewLinker(engine *wasmtime.Engine) (*Linker, error) {
 	var message *C.char
 	var n C.size_t
-	c := C.ledge_linker_new((*C.wasm_engine_t)(pointer(engine)), C.bool(files), &message, &n)
+	c := C.ledge_linker_new((*C.wasm_engine_t)(pointer(engine)), &message, &n)
 	if c == nil {
 		defer C.free(unsafe.Pointer(message))
 		return nil, errors.New("define host functions: " + C.GoStringN(message, C.int(n)))
 	}
-	return &Linker{c: c, files: files, engine: engine}, nil
+	return &Linker{c: c, engine: engine}, nil
 }
 
 // Close frees the linker. No Template may use it any more.

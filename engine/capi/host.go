@@ -22,6 +22,12 @@ func ledgeHostCall(c *C.ledge_instance, op C.int, request *C.uint8_t, requestLen
 		}
 	}()
 	in := cgo.Handle(c.host).Value().(*Instance)
+	if op >= C.LEDGE_HOST_LANGUAGE {
+		if err := in.answerLanguage(int(op)-C.LEDGE_HOST_LANGUAGE, goBytes(request, requestLen), goBytes(extra, extraLen), reply); err != nil {
+			return C.CString(err.Error())
+		}
+		return nil
+	}
 	value, err := in.answer(int(op), goBytes(request, requestLen), goBytes(extra, extraLen))
 	if err != nil {
 		return C.CString(err.Error())
@@ -75,4 +81,27 @@ func (in *Instance) place(value []byte) (C.uint64_t, error) {
 	}
 	copy(unsafe.Slice((*byte)(unsafe.Add(unsafe.Pointer(in.c.kernel.data), uintptr(offset))), len(value)), value)
 	return offset, nil
+}
+
+// answerLanguage answers a call of a language runtime: the reply's head and body
+// lie behind each other in one block of the kernel.
+func (in *Instance) answerLanguage(op int, head, body []byte, at *C.uint64_t) error {
+	reply, err := in.host.Call(op, head, body)
+	if err != nil {
+		return err
+	}
+	in.c.host_status = C.uint32_t(reply.Status)
+	n := len(reply.Head) + len(reply.Body)
+	if n == 0 {
+		return nil
+	}
+	offset := C.ledge_kernel_alloc(in.c, C.uint64_t(n))
+	if offset == 0 {
+		return errKernelFull
+	}
+	to := unsafe.Slice((*byte)(unsafe.Add(unsafe.Pointer(in.c.kernel.data), uintptr(offset))), n)
+	copy(to[copy(to, reply.Head):], reply.Body)
+	in.c.host_head, in.c.host_body = C.uint64_t(len(reply.Head)), C.uint64_t(len(reply.Body))
+	*at = offset
+	return nil
 }

@@ -85,6 +85,7 @@ void ledge_drop(ledge_instance *in) {
   in->store = NULL;
   in->context = NULL;
   in->has_memory = false;
+  ledge_files_end(in);
   recharge(in);
 }
 
@@ -136,6 +137,8 @@ static void begin(ledge_instance *in, const uint8_t *input, size_t input_len, in
   in->init_ns = 0;
   in->http_status = 0;
   in->http_headers = 0;
+  in->host_body = in->host_head = 0;
+  in->failed = false;
   atomic_store_explicit(&in->stop, 0, memory_order_relaxed);
   in->started = ledge_now();
   in->deadline = in->started + timeout_ns;
@@ -190,7 +193,7 @@ static void describe_frames(ledge_instance *in, const wasm_frame_vec_t *frames) 
   in->frames_len = text.len;
 }
 
-static void set_message(ledge_instance *in, const char *text, size_t len) {
+void ledge_set_message(ledge_instance *in, const char *text, size_t len) {
   free(in->message);
   while (len > 0 && text[len - 1] == 0) len--; // a trap's message counts its end
   if (len > MAX_MESSAGE) len = MAX_MESSAGE;    // a guest's own may be as long as its memory
@@ -208,22 +211,17 @@ static int conclude(ledge_instance *in, wasmtime_error_t *error, wasm_trap_t *tr
   in->unwound = true;
   in->outcome = otherwise;
   if (in->exited) { // our own unwinding: nothing to describe, which is slow
-    in->outcome = in->exit_status == 0 ? LEDGE_OK : LEDGE_EXIT;
+    in->outcome = in->exit_status == 0 && in->template->abi != LEDGE_ABI_LANGUAGE ? LEDGE_OK : LEDGE_EXIT;
   } else if (trap) {
     wasmtime_trap_code_t code;
     if (wasmtime_trap_code(trap, &code)) in->trap_code = code;
     in->outcome = LEDGE_TRAP;
     wasm_message_t text;
     wasm_trap_message(trap, &text);
-    set_message(in, text.data, text.size);
+    ledge_set_message(in, text.data, text.size);
     wasm_byte_vec_delete(&text);
     wasm_trap_trace(trap, &frames);
   } else {
-    int status;
-    if (wasmtime_error_exit_status(error, &status)) {
-      in->exit_status = status;
-      in->outcome = status == 0 ? LEDGE_OK : LEDGE_EXIT;
-    }
     wasmtime_error_wasm_trace(error, &frames);
   }
   // The frames borrow from the trap or error, so they go first.
@@ -241,7 +239,7 @@ static int conclude(ledge_instance *in, wasmtime_error_t *error, wasm_trap_t *tr
 }
 
 static int fail(ledge_instance *in, const char *text) {
-  set_message(in, text, strlen(text));
+  ledge_set_message(in, text, strlen(text));
   return in->outcome = LEDGE_ERROR;
 }
 
@@ -272,6 +270,7 @@ static int restore(ledge_instance *in) {
   wasmtime_error_t *error = wasmtime_instance_pre_instantiate(t->image_pre, in->context, &image, &trap);
   if (error || trap) return conclude(in, error, trap, LEDGE_ERROR);
   find_memory(in, &image);
+  if (t->npatches > 0 && !ledge_overlay(in)) return fail(in, "no memory for the function's own pages");
   if (t->nimports > MAX_IMPORTS) return fail(in, "the module has more than 256 imports");
   wasmtime_extern_t imports[MAX_IMPORTS];
   for (size_t i = 0; i < t->nimports; i++) {
@@ -320,10 +319,7 @@ static int make(ledge_instance *in) {
   wasmtime_context_set_epoch_deadline(in->context, 1);
   ledge_kernel_reset(&in->kernel);
   in->closed = 0;
-  if (t->wasi) {
-    wasmtime_error_t *error = ledge_set_wasi(in);
-    if (error) return conclude(in, error, NULL, LEDGE_ERROR);
-  }
+  if (!ledge_files_begin(in)) return fail(in, "out of memory");
   if (t->pre) {
     wasm_trap_t *trap = NULL;
     in->starting = t->starts; // for all that is known it takes what it may
@@ -339,6 +335,7 @@ static int make(ledge_instance *in) {
     wasmtime_val_raw_t none[CALL_VALUES] = {0};
     if (!export_func(in, t->init[i], strlen(t->init[i]), &func)) return fail(in, "an initialiser is missing");
     if (call(in, &func, none) != LEDGE_OK) return in->outcome;
+    if (in->failed) return in->outcome = LEDGE_FAILED;
   }
   if (!export_func(in, t->entry, t->entry_len, &in->entry)) return fail(in, "the handler's export is missing");
   if (!recharge(in)) return in->outcome = LEDGE_NO_MEMORY;
@@ -352,7 +349,7 @@ static void collect_extism(ledge_instance *in, int32_t code) {
     size_t len = 0;
     for (size_t i = 0; i < k->nblocks; i++)
       if (k->blocks[i].offset == k->error_offset && !k->blocks[i].free) len = k->blocks[i].len;
-    set_message(in, len ? (const char *)k->data + k->error_offset : "", len);
+    ledge_set_message(in, len ? (const char *)k->data + k->error_offset : "", len);
     in->exit_status = code;
     in->outcome = LEDGE_FAILED;
     return;
@@ -373,6 +370,10 @@ static int enter(ledge_instance *in) {
   if (call(in, &in->entry, values) != LEDGE_OK) return in->outcome;
   if (t->abi == LEDGE_ABI_EXTISM) {
     collect_extism(in, t->entry_returns ? values[0].i32 : 0);
+  } else if (in->failed) {
+    in->outcome = LEDGE_FAILED;
+  } else if (in->output.refused > 0) {
+    in->outcome = LEDGE_TOO_LARGE;
   } else {
     in->reply = in->output.data;
     in->reply_len = in->output.len;
@@ -389,12 +390,13 @@ int ledge_instantiate(ledge_instance *in, const uint8_t *input, size_t input_len
   return in->outcome;
 }
 
-int ledge_run(ledge_instance *in, const char *name, size_t len, int64_t timeout_ns) {
+int ledge_run(ledge_instance *in, const char *name, size_t len, const uint8_t *input, size_t input_len,
+              int64_t timeout_ns) {
   wasmtime_func_t func;
   wasmtime_val_raw_t none[CALL_VALUES] = {0};
-  begin(in, NULL, 0, timeout_ns);
-  if (export_func(in, name, len, &func)) call(in, &func, none);
-  else fail(in, "an initialiser is missing");
+  begin(in, input, input_len, timeout_ns);
+  if (!export_func(in, name, len, &func)) fail(in, "an initialiser is missing");
+  else if (call(in, &func, none) == LEDGE_OK && in->failed) in->outcome = LEDGE_FAILED;
   return end(in);
 }
 

@@ -38,6 +38,16 @@ type Host interface {
 	VarDelete(key []byte) error
 	// HTTP takes the Extism request object and body.
 	HTTP(request, body []byte) (status int, headers, reply []byte, err error)
+	// Call answers a language runtime: an operation, its JSON object and its
+	// bytes. What the guest shall hear of goes into the reply; an error ends the
+	// Invocation.
+	Call(op int, head, body []byte) (Reply, error)
+}
+
+// Reply answers Host.Call. The slices are copied.
+type Reply struct {
+	Status     int // as the guest gets it
+	Head, Body []byte
 }
 
 // Instance is a shell that holds a store with a function in it, or is empty.
@@ -76,10 +86,11 @@ func (in *Instance) Instantiate(timeout time.Duration) Outcome {
 	return Outcome(C.ledge_instantiate(in.c, nil, 0, C.int64_t(timeout)))
 }
 
-// Run calls another export, of type () -> (), of a live Instance.
-func (in *Instance) Run(name string, timeout time.Duration) Outcome {
+// Run calls another export, of type () -> (), of a live Instance. The input,
+// which may be nil, is borrowed until it returns.
+func (in *Instance) Run(name string, input []byte, timeout time.Duration) Outcome {
 	text, n := cbytes(name)
-	return Outcome(C.ledge_run(in.c, text, n, C.int64_t(timeout)))
+	return Outcome(C.ledge_run(in.c, text, n, (*C.uint8_t)(unsafe.SliceData(input)), C.size_t(len(input)), C.int64_t(timeout)))
 }
 
 // Call calls the entry of a live Instance. The event is borrowed until it
@@ -109,6 +120,9 @@ func (in *Instance) Trim() {
 	}
 }
 
+// ABI is the Template's.
+func (in *Instance) ABI() ABI { return ABI(in.c.template.abi) }
+
 // Unwound reports whether the last call did not return: the guest trapped,
 // exited or was stopped, which leaves its stack pointer where it was.
 func (in *Instance) Unwound() bool { return bool(in.c.unwound) }
@@ -119,8 +133,13 @@ func (in *Instance) Cancel() {
 	atomic.CompareAndSwapUint32((*uint32)(unsafe.Pointer(&in.c.stop)), 0, uint32(Cancelled))
 }
 
+// AppendLog adds a line to the log of the running call.
+func (in *Instance) AppendLog(text []byte) {
+	C.ledge_append(&in.c.log, unsafe.Pointer(unsafe.SliceData(text)), C.size_t(len(text)))
+}
+
 // SetRequestID sets what a command finds in its environment as the variable
-// TemplateConfig.RequestID; at most 36 bytes.
+// TemplateConfig.RequestID, and a language as its request; at most 36 bytes.
 func (in *Instance) SetRequestID(id []byte) {
 	room := unsafe.Slice((*byte)(unsafe.Pointer(&in.c.request_variable)), len(in.c.request_variable))
 	n := copy(room, in.requestVariable)

@@ -33,10 +33,31 @@ typedef struct {
   wasmtime_val_t value;
 } ledge_global;
 
-enum { LEDGE_ABI_COMMAND, LEDGE_ABI_EXTISM };
+enum { LEDGE_ABI_COMMAND, LEDGE_ABI_EXTISM, LEDGE_ABI_LANGUAGE };
+
+// A folder of the host that guests read below the name guest.
+typedef struct {
+  const char *guest;
+  int fd; // -1: an empty one
+} ledge_mount;
+
+// What a guest's descriptor stands for, from LEDGE_FIRST_FILE on.
+enum { LEDGE_FIRST_FILE = 3 };
+typedef struct {
+  bool open, directory;
+  uint32_t mount; // index of the template's
+  int host;       // the host's descriptor, -1 until it is needed
+  uint64_t offset;
+  char *path; // below the mount, "" for the mount itself
+} ledge_file;
 
 // Bytes of a linear memory, whole pages of the host.
 typedef struct { uint64_t offset, len; } ledge_range;
+
+// A part of a linear memory that a file holds.
+typedef struct { uint64_t offset, len, at; } ledge_patch;
+enum { LEDGE_MARK = 32 };
+
 typedef struct {
   size_t n;
   ledge_range *ranges;
@@ -49,8 +70,6 @@ typedef struct {
   const wasmtime_linker_t *linker;
   ledge_node *node;
   int abi;
-  bool wasi;     // the module uses libwasmtime's WASI: give the store a context
-  bool wasi_env; // and it can ask for its environment
   bool starts;   // the module has a start function
 
   // Either the whole module is instantiated from pre,
@@ -63,6 +82,12 @@ typedef struct {
   const ledge_global *globals; // set after instantiation
   size_t nglobals;
   uint64_t clock; // guest's monotonic clock when the snapshot was taken, ns
+  // The function's own pages on top of an image that it shares, see overlay.c.
+  int delta; // a file; -1: none
+  const ledge_patch *patches;
+  size_t npatches;
+  uint64_t mark_at; // where the last patch has mark
+  uint8_t mark[LEDGE_MARK];
 
   const char *entry; // export to call
   size_t entry_len;
@@ -74,7 +99,10 @@ typedef struct {
   const char **env_names, **env_values; // the same, apart
   size_t nenv;
   const char *argv0;
-  const char *task_dir; // preopened read-only at /var/task; NULL: none
+  const ledge_mount *mounts;
+  size_t nmounts;
+  const ledge_file *files; // that an instance starts with: the mounts, and what a snapshot had open
+  size_t nfiles;
 
   // Pages to copy before a restored guest runs; NULL: not known. Set once.
   const ledge_prefault_set *_Atomic prefault;
@@ -138,6 +166,9 @@ typedef struct {
   uint64_t host; // Go's handle for host calls
   uint32_t http_status;
   uint64_t http_headers; // kernel offset
+  uint32_t host_status;  // of the last host call of a language
+  uint64_t host_reply, host_head, host_body; // its reply: kernel offset, and lengths
+  bool failed;           // a language's handler failed; message says how
 
   // Outcome of the last call or instantiation.
   int outcome;
@@ -155,6 +186,8 @@ typedef struct {
   bool exited;                // by proc_exit, with exit_status
   uint8_t closed;             // standard streams that the guest closed, a bit each
   size_t input_at;            // bytes of input that standard input has given
+  ledge_file *files;
+  size_t nfiles, files_cap;
 } ledge_instance;
 
 // config.c
@@ -168,7 +201,7 @@ typedef struct {
   uint64_t wasm_stack;
 } ledge_pool_config;
 void ledge_configure(wasm_config_t *, const ledge_pool_config *);
-wasmtime_linker_t *ledge_linker_new(wasm_engine_t *, bool files, char **message, size_t *message_len);
+wasmtime_linker_t *ledge_linker_new(wasm_engine_t *, char **message, size_t *message_len);
 char *ledge_take_error(wasmtime_error_t *, size_t *len); // deletes the error
 bool ledge_can_reserve(uint64_t bytes);
 bool ledge_can_renice(void);
@@ -181,7 +214,7 @@ int ledge_instantiate(ledge_instance *, const uint8_t *input, size_t input_len, 
 // Calls the entry of a live instance.
 int ledge_call(ledge_instance *, const uint8_t *input, size_t input_len, int64_t timeout_ns);
 // Calls another export of type () -> () of a live instance.
-int ledge_run(ledge_instance *, const char *name, size_t len, int64_t timeout_ns);
+int ledge_run(ledge_instance *, const char *name, size_t len, const uint8_t *input, size_t input_len, int64_t timeout_ns);
 // Both, and drops the store again: a fresh instance in one crossing.
 int ledge_call_fresh(ledge_instance *, const uint8_t *input, size_t input_len, int64_t timeout_ns);
 // Drops the store; buffers stay for the next one.
@@ -210,12 +243,20 @@ uint64_t ledge_guest_clock(const ledge_instance *);
 bool ledge_working_set(ledge_instance *, ledge_range *ranges, size_t *n, size_t max_pages);
 void ledge_prefault(ledge_instance *);
 
-// wasi.c
-wasmtime_error_t *ledge_set_wasi(ledge_instance *);
-wasmtime_error_t *ledge_define_wasi(wasmtime_linker_t *, bool files);
+// overlay.c
+// Puts the patches of the template on the memory of a new instance. Returns false
+// where the system refuses.
+bool ledge_overlay(ledge_instance *);
+bool ledge_grow(ledge_instance *, uint64_t pages);
 
-// wasistdio.c
-wasmtime_error_t *ledge_define_stdio(wasmtime_linker_t *);
+// wasi.c
+wasmtime_error_t *ledge_define_wasi(wasmtime_linker_t *);
+// wasifiles.c
+bool ledge_files_begin(ledge_instance *); // false: out of memory
+void ledge_files_end(ledge_instance *);
+
+// language.c
+wasmtime_error_t *ledge_define_language(wasmtime_linker_t *);
 
 // kernel.c
 void ledge_kernel_reset(ledge_kernel *);
@@ -240,5 +281,9 @@ static inline ledge_instance *ledge_caller(wasmtime_caller_t *caller) {
 // Host calls that Go answers (host.go). request and extra are borrowed; the
 // reply is a kernel block's offset, 0 for none.
 enum { LEDGE_HOST_VAR_GET, LEDGE_HOST_VAR_SET, LEDGE_HOST_VAR_DELETE, LEDGE_HOST_HTTP };
+// The calls of a language, which has numbers of its own from here on.
+enum { LEDGE_HOST_LANGUAGE = 1 << 16 };
+// Sets the message of the last outcome; takes a copy.
+void ledge_set_message(ledge_instance *, const char *text, size_t len);
 
 #endif

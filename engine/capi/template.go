@@ -7,6 +7,7 @@ import "C"
 import (
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 	"unsafe"
 
@@ -19,6 +20,8 @@ type ABI int
 const (
 	Command ABI = C.LEDGE_ABI_COMMAND // WASI command: standard input and output
 	Extism  ABI = C.LEDGE_ABI_EXTISM  // Extism PDK: the kernel's memory
+	// Language is an interpreter that imports the module "ledge".
+	Language ABI = C.LEDGE_ABI_LANGUAGE
 )
 
 // Import names one import of a module, in the order in which it declares them.
@@ -43,6 +46,34 @@ type Global struct {
 	Bits [16]byte
 }
 
+// Mount is a folder that guests read below the name Guest; without a Dir it is empty.
+type Mount struct{ Guest, Dir string }
+
+// File is an open file of a guest. The first files of an Instance, from
+// descriptor 3 on, are its mounts.
+type File struct {
+	Open, Directory bool
+	Mount           int // index of TemplateConfig.Mounts
+	Offset          uint64
+	Path            string // below the mount
+}
+
+// MarkSize is the size in bytes of a Delta's mark.
+const MarkSize = C.LEDGE_MARK
+
+// Delta is what a function changes of the Image that it shares with others:
+// whole pages of the host that File has at Patch.At, none of them in the first
+// PoolConfig.KeepResident bytes. The last Patch begins with Mark, where the image
+// has something else.
+type Delta struct {
+	File    *os.File // must stay open as long as the Template lives
+	Patches []Patch
+	Mark    [MarkSize]byte
+}
+
+// Patch is one part of a Delta, in bytes.
+type Patch struct{ Offset, Len, At uint64 }
+
 // TemplateConfig is all that Instances of one function version have in common.
 type TemplateConfig struct {
 	ABI  ABI
@@ -55,18 +86,20 @@ type TemplateConfig struct {
 	MemoryImport Import
 	Globals      []Global
 	Clock        uint64 // ns that the guest's monotonic clock starts from
+	// Delta, where it is set, goes on top of Image, which must be a module of its
+	// own: no other Template may have the same *wasmtime.Module.
+	Delta *Delta
 
 	Entry        string   // export to call
 	EntryReturns bool     // it is () -> i32 and not () -> ()
 	Init         []string // exports of type () -> () to call in each new Instance, in order
 
 	Starts    bool     // Code has a start function
-	WASI      bool     // Code imports WASI
-	WASIEnv   bool     // Code imports WASI's environment; without it none is prepared
 	Env       []string // "NAME=value", for WASI and as an Extism plug-in's configuration
 	RequestID string   // name of the variable that holds a command's request id
 	Argv0     string
-	TaskDir   string // folder that the guest reads at /var/task, with a Linker for files; empty for none
+	Mounts    []Mount
+	Files     []File // that were open when the Image was taken; nil: only the mounts
 
 	MemoryLimit int64 // bytes of linear memory
 	OutputLimit int64 // bytes of reply
@@ -79,12 +112,13 @@ type Template struct {
 	cfg     TemplateConfig // keeps the modules from being collected
 	linker  *Linker
 	strings []unsafe.Pointer
+	folders []*os.File
 }
 
 // NewTemplate resolves what can be resolved before an Instance exists. It
 // fails where the module imports what the linker does not have.
 func NewTemplate(linker *Linker, node *Node, cfg TemplateConfig) (*Template, error) {
-	for _, s := range append([]string{cfg.Argv0, cfg.TaskDir}, cfg.Env...) {
+	for _, s := range append([]string{cfg.Argv0}, cfg.Env...) {
 		if strings.IndexByte(s, 0) >= 0 {
 			return nil, fmt.Errorf("%q holds a zero byte", s)
 		}
@@ -97,15 +131,10 @@ func NewTemplate(linker *Linker, node *Node, cfg TemplateConfig) (*Template, err
 	c.node = node.c
 	c.abi = C.int(cfg.ABI)
 	c.starts = C.bool(cfg.Starts)
-	c.wasi = C.bool(cfg.WASI && linker.files)
-	c.wasi_env = C.bool(cfg.WASIEnv)
 	c.clock = C.uint64_t(cfg.Clock)
 	c.entry, c.entry_len = t.text(cfg.Entry)
 	c.entry_returns = C.bool(cfg.EntryReturns)
 	c.argv0, _ = t.text(cfg.Argv0)
-	if cfg.TaskDir != "" {
-		c.task_dir, _ = t.text(cfg.TaskDir)
-	}
 	c.memory_limit = C.int64_t(cfg.MemoryLimit)
 	c.output_limit = C.size_t(cfg.OutputLimit)
 	c.log_limit = C.size_t(cfg.LogLimit)
@@ -117,7 +146,11 @@ func NewTemplate(linker *Linker, node *Node, cfg TemplateConfig) (*Template, err
 		unsafe.Slice(c.init, len(cfg.Init))[i], _ = t.text(name)
 	}
 	t.setEnv()
-	var err error
+	err := t.setFiles()
+	if err != nil {
+		t.Close()
+		return nil, err
+	}
 	if cfg.Image == nil {
 		c.pre, err = t.resolve(cfg.Code)
 	} else {
@@ -166,6 +199,59 @@ func (t *Template) setImage() (err error) {
 		g.name, g.name_len = t.text(global.Name)
 		g.value.kind = C.wasmtime_valkind_t(global.Kind)
 		copy(unsafe.Slice((*byte)(unsafe.Pointer(&g.value.of)), 16), global.Bits[:])
+	}
+	c := t.c
+	c.delta = -1
+	if d := t.cfg.Delta; d != nil && len(d.Patches) > 0 {
+		c.delta = C.int(d.File.Fd())
+		c.npatches = C.size_t(len(d.Patches))
+		c.patches = (*C.ledge_patch)(t.alloc(len(d.Patches) * C.sizeof_ledge_patch))
+		for i, p := range d.Patches {
+			unsafe.Slice((*C.ledge_patch)(unsafe.Pointer(c.patches)), len(d.Patches))[i] = C.ledge_patch{offset: C.uint64_t(p.Offset), len: C.uint64_t(p.Len), at: C.uint64_t(p.At)}
+		}
+		c.mark_at = C.uint64_t(d.Patches[len(d.Patches)-1].Offset)
+		copy(unsafe.Slice((*byte)(unsafe.Pointer(&c.mark)), MarkSize), d.Mark[:])
+	}
+	return nil
+}
+
+// setFiles opens the mounts and lists what an Instance has open from the start.
+func (t *Template) setFiles() error {
+	mounts, c := t.cfg.Mounts, t.c
+	c.nmounts = C.size_t(len(mounts))
+	list := (*C.ledge_mount)(t.alloc(len(mounts) * C.sizeof_ledge_mount))
+	c.mounts = list
+	for i, m := range mounts {
+		at := &unsafe.Slice(list, len(mounts))[i]
+		at.guest, _ = t.text(m.Guest)
+		at.fd = -1
+		if m.Dir == "" {
+			continue
+		}
+		folder, err := os.Open(m.Dir)
+		if err != nil {
+			return fmt.Errorf("open the folder of the function's files: %w", err)
+		}
+		t.folders = append(t.folders, folder)
+		at.fd = C.int(folder.Fd())
+	}
+	files := t.cfg.Files
+	if files == nil {
+		for i := range mounts {
+			files = append(files, File{Open: true, Directory: true, Mount: i})
+		}
+	}
+	c.nfiles = C.size_t(len(files))
+	open := (*C.ledge_file)(t.alloc(len(files) * C.sizeof_ledge_file))
+	c.files = open
+	for i, f := range files {
+		if f.Mount < 0 || f.Mount >= len(mounts) {
+			return fmt.Errorf("file %d of the snapshot is in mount %d of %d", i, f.Mount, len(mounts))
+		}
+		at := &unsafe.Slice(open, len(files))[i]
+		at.open, at.directory = C.bool(f.Open), C.bool(f.Directory)
+		at.mount, at.offset, at.host = C.uint32_t(f.Mount), C.uint64_t(f.Offset), -1
+		at.path, _ = t.text(f.Path)
 	}
 	return nil
 }
@@ -217,5 +303,8 @@ func (t *Template) Close() {
 	for _, p := range t.strings {
 		C.free(p)
 	}
-	t.c, t.strings = nil, nil
+	for _, folder := range t.folders {
+		folder.Close() // it was only read
+	}
+	t.c, t.strings, t.folders = nil, nil, nil
 }

@@ -1,8 +1,6 @@
-// The part of WASI preview 1 that is ours for all functions. For functions with
-// files the rest is libwasmtime's, but for what must obey the deadline of an
-// invocation (poll_oneoff sleeps), for the monotonic clock, which must not run
-// backwards in an instance restored from a snapshot, and for fd_write, which
-// libwasmtime hands to a worker thread for 80 µs a call.
+// WASI preview 1 for guests. It is our own and not libwasmtime's, which costs two
+// to four microseconds for each store and 80 µs for a captured write, sleeps past
+// deadlines, and knows neither snapshots' clocks nor their open files.
 // https://github.com/WebAssembly/WASI/blob/main/legacy/preview1/docs.md
 #include "ledge.h"
 #include "preview1.h"
@@ -166,45 +164,12 @@ static wasm_trap_t *fd_write(void *env, wasmtime_caller_t *caller, wasmtime_val_
   return NULL;
 }
 
-wasmtime_error_t *ledge_set_wasi(ledge_instance *in) {
-  const ledge_template *t = in->template;
-  wasi_config_t *wasi = wasi_config_new();
-  bool command = t->abi == LEDGE_ABI_COMMAND;
-  const char *failed = NULL;
-  if (!wasi_config_set_argv(wasi, 1, (const char *[]){t->argv0})) failed = "the name is not UTF-8";
-  size_t nenv = t->nenv;
-  if (t->wasi_env && nenv > 0) {
-    const char *values[nenv];
-    memcpy(values, t->env_values, nenv * sizeof *values);
-    values[nenv - 1] = strchr(in->request_variable, '=') + 1;
-    if (!command) nenv--; // a reactor outlives the request
-    if (!wasi_config_set_env(wasi, nenv, t->env_names, values)) failed = "an environment variable is not UTF-8";
-  }
-  if (command) {
-    wasm_byte_vec_t event;
-    wasm_byte_vec_new(&event, in->input_len, (const wasm_byte_t *)in->input);
-    wasi_config_set_stdin_bytes(wasi, &event);
-  }
-  if (t->task_dir && !wasi_config_preopen_dir(wasi, t->task_dir, "/var/task", WASMTIME_WASI_DIR_PERMS_READ,
-                                              WASMTIME_WASI_FILE_PERMS_READ))
-    failed = "the folder of the function's code cannot be opened";
-  if (failed) {
-    wasi_config_delete(wasi);
-    return wasmtime_error_new(failed);
-  }
-  return wasmtime_context_set_wasi(in->context, wasi);
-}
-
-wasmtime_error_t *ledge_define_wasi(wasmtime_linker_t *linker, bool files) {
-  static const ledge_host_func ours[] = {
+wasmtime_error_t *ledge_define_wasi(wasmtime_linker_t *linker) {
+  static const ledge_host_func funcs[] = {
       {"clock_time_get", "ili", "i", clock_time_get},
       {"fd_write", "iiii", "i", fd_write},
       {"poll_oneoff", "iiii", "i", poll_oneoff},
   };
-  wasmtime_error_t *error = files ? wasmtime_linker_define_wasi(linker) : ledge_define_stdio(linker);
-  if (error) return error;
-  wasmtime_linker_allow_shadowing(linker, true);
-  error = ledge_define(linker, LEDGE_WASI, ours, sizeof ours / sizeof *ours);
-  wasmtime_linker_allow_shadowing(linker, false);
-  return error;
+  wasmtime_error_t *error = ledge_define_stdio(linker);
+  return error ? error : ledge_define(linker, LEDGE_WASI, funcs, sizeof funcs / sizeof *funcs);
 }

@@ -73,7 +73,7 @@ func TestStdio(t *testing.T) {
 			  (import "wasi_snapshot_preview1" %q (func $%s %s (result i32)))
 			  (memory (export "memory") 1)
 			  (func (export "_start") (call $exit %s)))`, test.name, test.name, params, call(test.name, test.types, test.args...))
-			in := instance(t, template(t, engine, NewNode(0, false), TemplateConfig{ABI: Command, Code: compile(t, engine, code), Entry: "_start", WASI: true,
+			in := instance(t, template(t, engine, NewNode(0, false), TemplateConfig{ABI: Command, Code: compile(t, engine, code), Entry: "_start",
 				Env: []string{"A=b"}}), noHost{})
 			want := OK
 			if test.want != 0 {
@@ -95,7 +95,7 @@ func TestClosedStream(t *testing.T) {
 	  (func (export "_start")
 	    (if (call $close (i32.const 0)) (then (call $exit (i32.const 1))))
 	    (call $exit (call $close (i32.const 0)))))`
-	in := instance(t, template(t, engine, NewNode(0, false), TemplateConfig{ABI: Command, Code: compile(t, engine, code), Entry: "_start", WASI: true}), noHost{})
+	in := instance(t, template(t, engine, NewNode(0, false), TemplateConfig{ABI: Command, Code: compile(t, engine, code), Entry: "_start"}), noHost{})
 	for range 2 {
 		if got := in.CallFresh(nil, time.Second); got != Exited || in.ExitStatus() != 8 {
 			t.Errorf("outcome %d, status %d", got, in.ExitStatus())

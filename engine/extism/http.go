@@ -49,28 +49,44 @@ type request struct {
 	Headers map[string]string `json:"headers"`
 }
 
-// Do makes the request that encoded describes, if its host and those that it is
-// redirected to match allow. headers are the reply's as a JSON object, with
-// lower-case names. An error is meant for the function's author. encoded and
-// body are not used after Do returns: the transport may still be sending when a
-// server answers early, so it gets a copy.
+// Do is Exchange for an Extism plug-in: headers are a JSON object with lower-case
+// names.
 func (o *Outbound) Do(ctx context.Context, allow []string, encoded, body []byte) (status int, headers, reply []byte, err error) {
+	status, header, reply, err := o.Exchange(ctx, allow, encoded, body)
+	if err != nil {
+		return 0, nil, nil, fmt.Errorf("http_request: %w", err)
+	}
+	flat := make(map[string]string, len(header))
+	for name, values := range header {
+		flat[strings.ToLower(name)] = strings.Join(values, ", ")
+	}
+	if headers, err = json.Marshal(flat); err != nil {
+		return 0, nil, nil, fmt.Errorf("http_request: %w", err)
+	}
+	return status, headers, reply, nil
+}
+
+// Exchange makes the request that encoded describes, if its host and those that it
+// is redirected to match allow. An error is meant for the function's author.
+// encoded and body are not used after it returns: the transport may still be
+// sending when a server answers early, so it gets a copy.
+func (o *Outbound) Exchange(ctx context.Context, allow []string, encoded, body []byte) (status int, header http.Header, reply []byte, err error) {
 	var want request
 	if err := json.Unmarshal(encoded, &want); err != nil {
-		return 0, nil, nil, fmt.Errorf("http_request: the request is not the JSON object of an Extism PDK: %w", err)
+		return 0, nil, nil, fmt.Errorf("the request is not a JSON object with url, method and headers: %w", err)
 	}
 	if want.Method == "" {
 		want.Method = http.MethodGet
 	}
 	r, err := http.NewRequestWithContext(ctx, want.Method, want.URL, bytes.NewReader(bytes.Clone(body)))
 	if err != nil {
-		return 0, nil, nil, fmt.Errorf("http_request: %w", err)
+		return 0, nil, nil, err
 	}
 	for name, value := range want.Headers {
 		r.Header.Set(name, value)
 	}
 	if err := permit(allow, r.URL); err != nil {
-		return 0, nil, nil, fmt.Errorf("http_request: %w", err)
+		return 0, nil, nil, err
 	}
 	client := &http.Client{Transport: o.transport, CheckRedirect: func(next *http.Request, via []*http.Request) error {
 		if len(via) > maxRedirects {
@@ -80,24 +96,17 @@ func (o *Outbound) Do(ctx context.Context, allow []string, encoded, body []byte)
 	}}
 	answer, err := client.Do(r)
 	if err != nil {
-		return 0, nil, nil, fmt.Errorf("http_request: %w", err)
+		return 0, nil, nil, err
 	}
 	defer answer.Body.Close()
 	reply, err = io.ReadAll(io.LimitReader(answer.Body, maxReply+1))
 	if err != nil {
-		return 0, nil, nil, fmt.Errorf("http_request: read reply: %w", err)
+		return 0, nil, nil, fmt.Errorf("read reply: %w", err)
 	}
 	if len(reply) > maxReply {
-		return 0, nil, nil, fmt.Errorf("http_request: the reply is longer than %d bytes", maxReply)
+		return 0, nil, nil, fmt.Errorf("the reply is longer than %d bytes", maxReply)
 	}
-	flat := make(map[string]string, len(answer.Header))
-	for name, values := range answer.Header {
-		flat[strings.ToLower(name)] = strings.Join(values, ", ")
-	}
-	if headers, err = json.Marshal(flat); err != nil {
-		return 0, nil, nil, fmt.Errorf("http_request: %w", err)
-	}
-	return answer.StatusCode, headers, reply, nil
+	return answer.StatusCode, answer.Header, reply, nil
 }
 
 // permit returns an error that says which setting would allow u, unless a

@@ -2,7 +2,7 @@
 // finds its event on standard input, writes its reply to standard output and
 // its log to standard error, and reads AWS Lambda's environment variables. It
 // says which module is such a command and what environment a function sees;
-// the system calls themselves are libwasmtime's and engine/capi's.
+// the system calls themselves are engine/capi's.
 package wasi
 
 import (
@@ -10,13 +10,9 @@ import (
 	"maps"
 	"slices"
 	"strconv"
-	"strings"
 
 	"ledge/engine/wasmbin"
 )
-
-// Module is the import module of WASI preview 1.
-const Module = "wasi_snapshot_preview1"
 
 // Entry is the export that a command starts with.
 const Entry = "_start"
@@ -37,30 +33,17 @@ func CheckCommand(m *wasmbin.Module) error {
 	return nil
 }
 
-// Imported reports whether m imports WASI.
-func Imported(m *wasmbin.Module) bool {
-	return slices.ContainsFunc(m.Imports(), func(i wasmbin.Import) bool { return i.Module == Module })
-}
-
-// ReadsEnvironment reports whether m can ask for its environment. Preparing one
-// for each Instance costs a microsecond.
-func ReadsEnvironment(m *wasmbin.Module) bool {
-	return slices.ContainsFunc(m.Imports(), func(i wasmbin.Import) bool {
-		return i.Module == Module && strings.HasPrefix(i.Name, "environ_")
-	})
-}
-
 // Environment returns the variables that a function sees as "NAME=value": its
 // own in the order of their names, then those that AWS Lambda sets
 // (https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html).
-func Environment(name, version, handler string, memory int64, own map[string]string) []string {
+func Environment(name, version, handler, execution string, memory int64, own map[string]string) []string {
 	env := make([]string, 0, len(own)+10)
 	for _, key := range slices.Sorted(maps.Keys(own)) {
 		env = append(env, key+"="+own[key])
 	}
 	return append(env,
 		"_HANDLER="+handler,
-		"AWS_EXECUTION_ENV=AWS_Lambda_ledge",
+		"AWS_EXECUTION_ENV="+execution,
 		"AWS_LAMBDA_FUNCTION_MEMORY_SIZE="+strconv.FormatInt(memory>>20, 10),
 		"AWS_LAMBDA_FUNCTION_NAME="+name,
 		"AWS_LAMBDA_FUNCTION_VERSION="+version,

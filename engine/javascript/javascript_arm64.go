@@ -1,0 +1,8 @@
+package javascript
+
+import "embed"
+
+const compiledDir = "precompiled/arm64"
+
+//go:embed all:precompiled/arm64
+var compiled embed.FS

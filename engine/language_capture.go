@@ -1,0 +1,174 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"ledge/engine/bundle"
+	"ledge/engine/capi"
+	"ledge/engine/wasi"
+	"ledge/engine/wasmbin"
+
+	"github.com/bytecodealliance/wasmtime-go/v44"
+)
+
+// baseMemory bounds an interpreter while it starts, in bytes.
+const baseMemory = 256 << 20
+
+// baseConfig is what all Instances of a language have in common.
+func (r *Runtime) baseConfig(l *language, s *start) capi.TemplateConfig {
+	cfg := capi.TemplateConfig{
+		ABI:          capi.Language,
+		Code:         s.code,
+		MemoryImport: capi.Import{Module: wasmbin.ImportModule, Name: wasmbin.ImportMemory},
+		Entry:        languageInvoke,
+		RequestID:    wasi.RequestIDVariable,
+		Argv0:        l.name,
+		Mounts:       []capi.Mount{{Guest: taskRoot}, {Guest: libraryRoot, Dir: s.library}},
+		MemoryLimit:  min(baseMemory, int64(r.machine.layout.maxMemory)),
+		LogLimit:     64 << 10,
+	}
+	for _, i := range l.bundle.Imports {
+		cfg.Imports = append(cfg.Imports, capi.Import(i))
+	}
+	return cfg
+}
+
+func languageEnvironment(f *Function, l *language) []string {
+	return append(wasi.Environment(f.Name, f.Version, f.Handler, "AWS_Lambda_"+l.name, f.Limits.Memory, f.Env), "TZ=:UTC")
+}
+
+// captureBase starts the interpreter and stores its base image.
+func (r *Runtime) captureBase(ctx context.Context, l *language, s *start) error {
+	wasm, err := l.bundle.Read(bundle.ImageFile)
+	if err != nil {
+		return err
+	}
+	first, err := wasmtime.NewModule(r.machine.engine, wasm)
+	if err != nil {
+		return fmt.Errorf("compile its first memory: %w", err)
+	}
+	defer first.Close()
+	cfg := r.baseConfig(l, s)
+	cfg.Image = first
+	var steps []step
+	if l.bundle.StartExport != "" {
+		steps = append(steps, step{export: l.bundle.StartExport})
+	}
+	steps = append(steps, step{export: languageInitialize}, step{export: languageStart})
+	return r.runOnce(ctx, &Function{Name: l.name, Version: Latest}, cfg, steps, func(in *instance, d *Deployment) error {
+		// The last page belongs to nobody: see deltaState.
+		if err := in.shell.Grow(1); err != nil {
+			return err
+		}
+		c, err := takeSnapshot(in, l.bundle.Memory, l.bundle.Globals)
+		if err != nil {
+			return err
+		}
+		c.span()
+		image, err := c.Image()
+		if err != nil {
+			return err
+		}
+		module, state, err := r.storeEncoded(ctx, s.name, image, c, d)
+		if err != nil {
+			return err
+		}
+		s.base = state
+		module.Close() // each function opens it for itself
+		return nil
+	})
+}
+
+// captureFunction loads the handler into a restored interpreter and stores what
+// that changed.
+func (r *Runtime) captureFunction(ctx context.Context, f *Function, l *language, s *start, cfg capi.TemplateConfig, name string, d *Deployment) (state imageState, err error) {
+	input, err := encodeLoadInput(f)
+	if err != nil {
+		return state, err
+	}
+	image, err := r.artifacts.open(s.base.Image)
+	if err != nil {
+		return state, err
+	}
+	if image == nil {
+		return state, errors.New("the base image of the runtime is gone; restart the node")
+	}
+	defer image.Close()
+	s.base.restoring(&cfg, image)
+	began := time.Now()
+	err = r.runOnce(ctx, f, cfg, []step{{export: languageLoad, input: input}}, func(in *instance, d2 *Deployment) error {
+		d.InitTime = time.Since(began)
+		c, err := takeSnapshot(in, l.bundle.Memory, l.bundle.Globals)
+		if err != nil {
+			return err
+		}
+		d.ImageBytes = c.Stats().Content
+		// What the base looks like, without a copy of it: another Instance.
+		return r.runOnce(ctx, f, cfg, nil, func(base *instance, _ *Deployment) error {
+			var fits bool
+			if state, fits, err = r.storeDelta(name, s.base.Image, base.shell.View(), c); fits || err != nil {
+				return err
+			}
+			var module *wasmtime.Module
+			if module, state, err = r.storeImage(ctx, name, c, d); err == nil {
+				module.Close()
+				d.Notes = append(d.Notes, fmt.Sprintf("the snapshot has a whole image, %d MB: loading the code needed more memory than the runtime has spare", d.ImageBytes>>20))
+			}
+			return err
+		})
+	})
+	return state, err
+}
+
+// step is one export to call.
+type step struct {
+	export string
+	input  []byte
+}
+
+// runOnce makes an Instance, calls exports of it and hands it to use before it is
+// discarded. What the code of f printed goes to its log.
+func (r *Runtime) runOnce(ctx context.Context, f *Function, cfg capi.TemplateConfig, steps []step, use func(*instance, *Deployment) error) error {
+	template, err := r.newTemplate(cfg)
+	if err != nil {
+		return err
+	}
+	defer template.Close()
+	if err := r.admit(0); err != nil {
+		return err
+	}
+	defer r.leave()
+	in, err := newInstance(template, r, f)
+	if err != nil {
+		return err
+	}
+	defer in.close(r.ticker)
+	r.ticker.begin(ctx, in)
+	defer r.ticker.end(in)
+	if outcome := in.shell.Instantiate(r.cfg.InitTimeout); outcome != capi.OK {
+		return startError("initialise", in.failure(ctx, outcome, r.cfg.InitTimeout))
+	}
+	for _, s := range steps {
+		outcome := in.shell.Run(s.export, s.input, r.cfg.InitTimeout)
+		err := in.failure(ctx, outcome, r.cfg.InitTimeout)
+		if text, _ := in.shell.Log(); len(text) > 0 && r.cfg.Logs != nil {
+			r.cfg.Logs.AppendLog(f.Name, f.Version, RequestID{}, time.Now(), text)
+		}
+		if err != nil {
+			return loadError(err)
+		}
+	}
+	return use(in, &Deployment{})
+}
+
+// loadError says why code did not load.
+func loadError(err error) error {
+	var raised *FunctionError
+	if !errors.As(err, &raised) {
+		return startError("load", err)
+	}
+	return &DeployError{Op: "load", Why: raised.Error(), Err: err}
+}
