@@ -1,6 +1,8 @@
 package edge_test
 
 import (
+	"archive/zip"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -179,7 +181,8 @@ func (n *node) check(t testing.TB) {
 			t.Errorf("%s:%s is stored and not live", fn.Name, fn.Version)
 		}
 		if live.CodeHash != fn.CodeHash || live.Limits.Memory != int64(fn.MemoryMB)<<20 || !maps.Equal(live.Env, fn.Env) ||
-			live.Limits.Timeout.Milliseconds() != fn.TimeoutMillis || live.Runtime != fn.Runtime {
+			live.Limits.Timeout.Milliseconds() != fn.TimeoutMillis || live.Runtime != fn.Runtime ||
+			!slices.Equal(live.AllowInvoke, fn.AllowInvoke) || !slices.Equal(live.AllowPublish, fn.AllowPublish) {
 			t.Errorf("%s:%s is live as %+v, stored as %+v", fn.Name, fn.Version, live, fn)
 		}
 	}
@@ -231,6 +234,26 @@ func memory(mb int) func(*persist.Function) error {
 
 func runtime(name string) func(*persist.Function) error {
 	return func(fn *persist.Function) error { fn.RequestedRuntime = name; return nil }
+}
+
+func handler(runtime, name string) func(*persist.Function) error {
+	return func(fn *persist.Function) error { fn.RequestedRuntime, fn.Handler = runtime, name; return nil }
+}
+
+// files is a zip with empty files.
+func files(t testing.TB, names ...string) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	z := zip.NewWriter(&b)
+	for _, name := range names {
+		if _, err := z.Create(name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := z.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
 }
 
 func get(path string) []persist.Route { return []persist.Route{{Method: "GET", Path: path}} }

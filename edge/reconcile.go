@@ -48,7 +48,7 @@ type Store interface {
 // CodeStore keeps the code of functions in folders named after their content.
 type CodeStore interface {
 	// Put unpacks blob, a Wasm module or a zip, which it does not keep.
-	Put(blob []byte) (persist.CodeInfo, error)
+	Put(blob []byte, kind persist.CodeKind) (persist.CodeInfo, error)
 	// Path returns the folder of a hash.
 	Path(hash string) string
 	// Collect removes the folders whose hash is not in use.

@@ -27,7 +27,7 @@ type Change struct {
 	// Revision, where not empty, is the RevisionID that the function must have;
 	// otherwise Deploy returns ErrRevision.
 	Revision string
-	// Code is a Wasm module or a zip as uploaded; nil keeps the present code.
+	// Code is a zip or a Wasm module as uploaded; nil keeps the present code.
 	// It is borrowed until Deploy returns.
 	Code []byte
 	// Edit changes the settings of the present record, or of one with the
@@ -86,19 +86,26 @@ func (r *Reconciler) Deploy(ctx context.Context, c Change) (Deployed, error) {
 		}
 		fn.Name, fn.Version = old.Name, old.Version // not for Edit to change
 	}
+	choice, err := chooseRuntime(fn.RequestedRuntime)
+	if err == nil {
+		err = choice.checkHandler(fn)
+	}
+	if err != nil {
+		return Deployed{}, err
+	}
 	if c.Code != nil {
 		r.makeRoom()
-		info, err := r.code.Put(c.Code)
+		info, err := r.code.Put(c.Code, choice.code)
 		if err != nil {
 			return Deployed{}, fmt.Errorf("store code of %s: %w", c.Name, err)
 		}
 		fn.CodeHash, fn.CodeSha256, fn.CodeSize = info.Hash, info.Sha256Base64, info.Size
 	}
 	if fn.CodeHash == "" {
-		return Deployed{}, &engine.DeployError{Op: "code", Why: c.Name + " has no code", Hint: "send a Wasm module or a zip with one"}
+		return Deployed{}, &engine.DeployError{Op: "code", Why: c.Name + " has no code", Hint: "send a zip or a Wasm module"}
 	}
 	dir := r.code.Path(fn.CodeHash)
-	if fn.Runtime, err = chooseRuntime(fn.RequestedRuntime, dir); err != nil {
+	if fn.Runtime, err = choice.find(dir); err != nil {
 		return Deployed{}, err
 	}
 
@@ -118,6 +125,7 @@ func (r *Reconciler) Deploy(ctx context.Context, c Change) (Deployed, error) {
 		return nil
 	}
 	deployment, err := r.engine.Deploy(ctx, engineFunction(fn, dir), commit)
+	deployment.Notes = append(choice.notes(fn), deployment.Notes...)
 	if c.DryRun && errors.Is(err, errDryRun) {
 		return Deployed{Function: fn, Created: old.RevisionID == "", Deployment: deployment, Routes: routes.all}, nil
 	}

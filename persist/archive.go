@@ -56,7 +56,7 @@ type archiveFile struct {
 // (https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT), sorted by
 // path, or returns an *ArchiveError. Nothing is unpacked yet. Folders are not
 // listed: they exist as far as files lie in them.
-func readArchive(blob []byte, limits CodeLimits) ([]archiveFile, error) {
+func readArchive(blob []byte, kind CodeKind, limits CodeLimits) ([]archiveFile, error) {
 	// zip.Reader makes a record of every directory entry before it can be asked
 	// how many there are. Signatures are an upper bound of that; archives that
 	// are stored inside may add some, hence the factor.
@@ -76,7 +76,7 @@ func readArchive(blob []byte, limits CodeLimits) ([]archiveFile, error) {
 	var (
 		files []archiveFile
 		total int64
-		kinds = make(map[string]bool, len(r.File)) // path -> is a folder
+		paths = make(claims, len(r.File))
 	)
 	for _, f := range r.File {
 		name, err := entryPath(f)
@@ -84,8 +84,11 @@ func readArchive(blob []byte, limits CodeLimits) ([]archiveFile, error) {
 			return nil, err
 		}
 		folder := strings.HasSuffix(f.Name, "/")
-		if err := claimPath(kinds, f.Name, name, folder); err != nil {
+		if err := paths.add(f.Name, name, folder); err != nil {
 			return nil, err
+		}
+		if len(paths) > limits.Entries { // folders that no entry names are made too
+			return nil, tooManyEntries(limits)
 		}
 		if folder {
 			continue
@@ -109,12 +112,18 @@ func readArchive(blob []byte, limits CodeLimits) ([]archiveFile, error) {
 		}
 	}
 	slices.SortFunc(files, func(a, b archiveFile) int { return strings.Compare(a.path, b.path) })
-	return chooseModule(files)
+	if kind == CodeModule {
+		return chooseModule(files)
+	}
+	if len(files) == 0 {
+		return nil, &ArchiveError{Why: "it has no files", Hint: "put the handler's file at its top"}
+	}
+	return files, nil
 }
 
 func tooManyEntries(limits CodeLimits) error {
 	return &ArchiveError{
-		Why:  fmt.Sprintf("it has more than %d entries", limits.Entries),
+		Why:  fmt.Sprintf("it has more than %d entries, with the folders that they are in", limits.Entries),
 		Hint: "leave out what the function does not need",
 	}
 }
@@ -138,6 +147,8 @@ func entryPath(f *zip.File) (string, error) {
 		return refuse("the name is not UTF-8", "rename the file, or make the archive with zip")
 	case strings.HasPrefix(name, "/"):
 		return refuse("the path is absolute", "make the archive from inside the folder")
+	case len(name) > 1 && name[1] == ':' && 'a' <= name[0]|0x20 && name[0]|0x20 <= 'z':
+		return refuse("the path has a drive letter", "make the archive from inside the folder")
 	case strings.Contains(name, `\`):
 		return refuse("the path has a backslash", "make the archive with forward slashes")
 	}
@@ -159,22 +170,41 @@ func entryPath(f *zip.File) (string, error) {
 	return name, nil
 }
 
-// claimPath notes that an entry is at name and refuses a second one there, and
-// a file where another entry needs a folder. Folders may be listed twice.
-func claimPath(kinds map[string]bool, entry, name string, folder bool) error {
-	if wasFolder, taken := kinds[name]; taken && !(folder && wasFolder) {
-		return &ArchiveError{Entry: entry, Why: "the archive has two entries of that name", Hint: "make the archive again"}
+// claims are the paths that an archive's entries take, and the folders that
+// these are in, by their names in lower case: which files a function has must
+// not depend on whether the file system tells a and A apart.
+type claims map[string]claim
+
+type claim struct {
+	path   string
+	folder bool
+}
+
+// add notes that an entry is at name. It refuses a second entry there, or at a
+// name that differs only in case, and a file where another entry needs a
+// folder. Folders may be listed twice.
+func (c claims) add(entry, name string, folder bool) error {
+	refuse := func(why, hint string) error { return &ArchiveError{Entry: entry, Why: why, Hint: hint} }
+	const again = "make the archive again"
+	there, taken := c[strings.ToLower(name)]
+	switch {
+	case taken && there.path != name:
+		return refuse(fmt.Sprintf("it differs from %q only in case", there.path), "rename one of them")
+	case taken && !(folder && there.folder):
+		return refuse("the archive has two entries of that name", again)
 	}
-	kinds[name] = folder
+	c[strings.ToLower(name)] = claim{name, folder}
 	for parent := path.Dir(name); parent != "."; parent = path.Dir(parent) {
-		wasFolder, taken := kinds[parent]
-		if taken && !wasFolder {
-			return &ArchiveError{Entry: entry, Why: fmt.Sprintf("%q is a file and a folder", parent), Hint: "make the archive again"}
-		}
-		if taken {
+		there, taken := c[strings.ToLower(parent)]
+		switch {
+		case taken && there.path != parent:
+			return refuse(fmt.Sprintf("its folder differs from %q only in case", there.path), "rename one of them")
+		case taken && !there.folder:
+			return refuse(fmt.Sprintf("%q is a file and a folder", parent), again)
+		case taken:
 			return nil // and so are those above
 		}
-		kinds[parent] = true
+		c[strings.ToLower(parent)] = claim{parent, true}
 	}
 	return nil
 }
@@ -203,14 +233,14 @@ func chooseModule(files []archiveFile) ([]archiveFile, error) {
 	var modules []int
 	nested, native := "", false
 	for i, f := range files {
-		switch {
+		switch name := strings.ToLower(f.path); {
 		case f.path == moduleFile:
 			return files, nil
-		case strings.HasPrefix(f.path, moduleFile+"/"):
+		case strings.HasPrefix(name, moduleFile+"/"):
 			return nil, &ArchiveError{Entry: moduleFile, Why: "it is a folder", Hint: "put the module at the top under that name"}
 		case f.path == "bootstrap":
 			native = true
-		case !strings.HasSuffix(f.path, ".wasm"):
+		case !strings.HasSuffix(name, ".wasm"):
 		case !strings.Contains(f.path, "/"):
 			modules = append(modules, i)
 		case nested == "":

@@ -76,25 +76,32 @@ func TestPutCode(t *testing.T) {
 	for name, c := range map[string]struct {
 		blob []byte
 		want map[string]string
+		kind CodeKind
 	}{
-		"module": {module, map[string]string{"bootstrap.wasm": "-rw-r--r-- " + string(module)}},
+		"module": {module, map[string]string{"bootstrap.wasm": "-rw-r--r-- " + string(module)}, CodeModule},
 		"zip": {makeZip(t, entry{"lib/", "", fs.ModeDir | 0o755}, entry{"lib/deep/data.txt", "data", 0},
 			entry{"./bootstrap.wasm", string(module), 0o755}, entry{"other.wasm", wasmHead, 0}),
 			map[string]string{"bootstrap.wasm": "-rwxr-xr-x " + string(module), "lib/deep/data.txt": "-rw-r--r-- data",
-				"other.wasm": "-rw-r--r-- " + wasmHead}},
+				"other.wasm": "-rw-r--r-- " + wasmHead}, CodeModule},
 		"zip with one module of any name": {makeZip(t, entry{"hello.wasm", string(module), 0}, entry{"sub/x.wasm", wasmHead, 0}, entry{"a", "", 0}),
-			map[string]string{"bootstrap.wasm": "-rw-r--r-- " + string(module), "sub/x.wasm": "-rw-r--r-- " + wasmHead, "a": "-rw-r--r-- "}},
+			map[string]string{"bootstrap.wasm": "-rw-r--r-- " + string(module), "sub/x.wasm": "-rw-r--r-- " + wasmHead, "a": "-rw-r--r-- "}, CodeModule},
+		"files without a module": {makeZip(t, entry{"app.py", "code", 0}, entry{"lib/", "", fs.ModeDir | 0o755}, entry{"./lib/run", "run", 0o755}),
+			map[string]string{"app.py": "-rw-r--r-- code", "lib/run": "-rwxr-xr-x run"}, CodeFiles},
+		"files with modules": {makeZip(t, entry{"index.mjs", "", 0}, entry{"a.wasm", wasmHead, 0}, entry{"b.wasm", "no Wasm", 0}),
+			map[string]string{"index.mjs": "-rw-r--r-- ", "a.wasm": "-rw-r--r-- " + wasmHead, "b.wasm": "-rw-r--r-- no Wasm"}, CodeFiles},
+		"files with odd names": {makeZip(t, entry{"a..b/...py", "", 0}, entry{"été.py", "", 0}, entry{"1:2/x y", "", 0}),
+			map[string]string{"a..b/...py": "-rw-r--r-- ", "été.py": "-rw-r--r-- ", "1:2/x y": "-rw-r--r-- "}, CodeFiles},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
 			store := openCode(t, dir, CodeLimits{})
-			info, err := store.Put(c.blob)
+			info, err := store.Put(c.blob, c.kind)
 			noErr(t, err)
 			got := listTree(t, store.Path(info.Hash))
 			if fmt.Sprint(got) != fmt.Sprint(c.want) {
 				t.Errorf("got %q\nwant %q", got, c.want)
 			}
-			again, err := store.Put(c.blob)
+			again, err := store.Put(c.blob, c.kind)
 			noErr(t, err)
 			if again != info || info.Size != int64(len(c.blob)) {
 				t.Errorf("put again: %+v, before %+v", again, info)
@@ -121,7 +128,7 @@ func TestManyFilesAreSynced(t *testing.T) {
 	for i := range 3 * fewFiles {
 		entries = append(entries, entry{fmt.Sprintf("lib%d/file%d", i%7, i), fmt.Sprint(i), 0})
 	}
-	info, err := store.Put(makeZip(t, entries...))
+	info, err := store.Put(makeZip(t, entries...), CodeModule)
 	noErr(t, err)
 	if got := len(listTree(t, store.Path(info.Hash))); got != len(entries) {
 		t.Errorf("%d files, want %d", got, len(entries))
@@ -132,7 +139,7 @@ func TestManyFilesAreSynced(t *testing.T) {
 // stored databases refer to.
 func TestCodeHash(t *testing.T) {
 	store := openCode(t, t.TempDir(), CodeLimits{})
-	hash := func(blob []byte) string { info, err := store.Put(blob); noErr(t, err); return info.Hash }
+	hash := func(blob []byte) string { info, err := store.Put(blob, CodeModule); noErr(t, err); return info.Hash }
 	plain := hash([]byte(wasmHead))
 	if want := "8df6bb74650ba79bf12244a9b5337654283d84e60dcffc1b068a0f7b547b0521"; plain != want {
 		t.Errorf("hash of the empty module is %s, want %s", plain, want)
@@ -171,59 +178,78 @@ func TestRefusedCodeChangesNothing(t *testing.T) {
 		return b
 	}
 	for name, c := range map[string]struct {
-		blob []byte
-		says string
+		blob  []byte
+		says  string
+		files string // what CodeFiles is refused with, where that differs; "-": nothing
 	}{
-		"nothing":                {nil, "empty"},
-		"text":                   {[]byte("hello"), "neither"},
-		"WebAssembly text":       {[]byte("\n (module)"), "wat2wasm"},
-		"large module":           {append([]byte(wasmHead), make([]byte, 1<<20)...), "larger"},
-		"cut zip":                {good[:len(good)/2], "cut off or damaged"},
-		"zip without directory":  {[]byte("PK\x03\x04 and no more"), "cut off or damaged"},
-		"damaged content":        {damageContent(good), "cannot be unpacked"},
-		"empty zip":              {makeZip(t), "no Wasm module"},
-		"no module":              {makeZip(t, entry{"a.py", "", 0}), "no Wasm module"},
-		"native bootstrap":       {makeZip(t, entry{"bootstrap", "\x7fELF", 0}), "wasm32-wasip1"},
-		"several modules":        {makeZip(t, entry{"a.wasm", wasmHead, 0}, entry{"b.wasm", wasmHead, 0}), "a.wasm and b.wasm"},
-		"module in a folder":     {makeZip(t, entry{"dist/bootstrap.wasm", wasmHead, 0}), "inside that folder"},
-		"module is a folder":     {makeZip(t, entry{"bootstrap.wasm/x.wasm", wasmHead, 0}), "it is a folder"},
-		"path upwards":           {makeZip(t, ok, entry{"../evil", "", 0}), "leads out"},
-		"path upwards inside":    {makeZip(t, ok, entry{"a/../../evil", "", 0}), "leads out"},
-		"absolute path":          {makeZip(t, ok, entry{"/etc/passwd", "", 0}), "absolute"},
-		"backslash":              {makeZip(t, ok, entry{`..\evil`, "", 0}), "backslash"},
-		"path not clean":         {makeZip(t, ok, entry{"a//b", "", 0}), "not clean"},
-		"dot in path":            {makeZip(t, ok, entry{"a/./b", "", 0}), "not clean"},
-		"no name":                {makeZip(t, ok, entry{"", "", 0}), "no name"},
-		"zero byte":              {makeZip(t, ok, entry{"a\x00b", "", 0}), "control character"},
-		"not UTF-8":              {makeZip(t, ok, entry{"a\xff", "", 0}), "UTF-8"},
-		"long path":              {makeZip(t, ok, entry{strings.Repeat("a/", 600) + "b", "", 0}), "longer"},
-		"long name":              {makeZip(t, ok, entry{strings.Repeat("a", 256), "", 0}), "longer"},
-		"symbolic link":          {makeZip(t, ok, entry{"link", "/etc/passwd", fs.ModeSymlink | 0o777}), "symbolic link"},
-		"device":                 {makeZip(t, ok, entry{"dev", "", fs.ModeDevice | 0o600}), "not a regular file"},
-		"named pipe":             {makeZip(t, ok, entry{"pipe", "", fs.ModeNamedPipe | 0o600}), "not a regular file"},
-		"same name twice":        {makeZip(t, ok, ok), "two entries"},
-		"same name, cleaned":     {makeZip(t, ok, entry{"./bootstrap.wasm", wasmHead, 0}), "two entries"},
-		"file and folder":        {makeZip(t, ok, entry{"a", "", 0}, entry{"a/b", "", 0}), "a file and a folder"},
-		"folder and file":        {makeZip(t, ok, entry{"a/b", "", 0}, entry{"a", "", 0}), "two entries"},
-		"many entries":           {makeZip(t, many...), "more than 10 entries"},
-		"very many entries":      {bytes.Repeat(append(makeZip(t, many...), "PK\x01\x02"...), 20), "more than 10 entries"},
-		"large file":             {makeZip(t, ok, entry{"big", strings.Repeat("x", 1<<20+1), 0}), "larger"},
-		"large in all":           {makeZip(t, ok, entry{"a", strings.Repeat("x", 1<<20), 0}, entry{"b", strings.Repeat("x", 1<<20), 0}), "unpacks to more"},
-		"encrypted":              {flags(good, 8, 6, 1), "encrypted"},
-		"unknown compression":    {flags(good, 10, 8, 0x40), "method"},
-		"size that is a lie":     {lieAboutSize(good), "cannot be unpacked"},
-		"module above the limit": {makeZip(t, entry{"bootstrap.wasm", strings.Repeat("x", 1<<20+1), 0}), "larger"},
+		"nothing":                {nil, "empty", "upload a zip archive"},
+		"text":                   {[]byte("hello"), "neither", "not a zip archive"},
+		"WebAssembly text":       {[]byte("\n (module)"), "wat2wasm", "not a zip archive"},
+		"large module":           {append([]byte(wasmHead), make([]byte, 1<<20)...), "larger", "runtime is for a language"},
+		"cut zip":                {good[:len(good)/2], "cut off or damaged", ""},
+		"zip without directory":  {[]byte("PK\x03\x04 and no more"), "cut off or damaged", ""},
+		"damaged content":        {damageContent(good), "cannot be unpacked", ""},
+		"empty zip":              {makeZip(t), "no Wasm module", "has no files"},
+		"no module":              {makeZip(t, entry{"a.py", "", 0}), "no Wasm module", "-"},
+		"native bootstrap":       {makeZip(t, entry{"bootstrap", "\x7fELF", 0}), "wasm32-wasip1", "-"},
+		"several modules":        {makeZip(t, entry{"a.wasm", wasmHead, 0}, entry{"b.wasm", wasmHead, 0}), "a.wasm and b.wasm", "-"},
+		"module in a folder":     {makeZip(t, entry{"dist/bootstrap.wasm", wasmHead, 0}), "inside that folder", "-"},
+		"module is a folder":     {makeZip(t, entry{"bootstrap.wasm/x.wasm", wasmHead, 0}), "it is a folder", "-"},
+		"path upwards":           {makeZip(t, ok, entry{"../evil", "", 0}), "leads out", ""},
+		"path upwards inside":    {makeZip(t, ok, entry{"a/../../evil", "", 0}), "leads out", ""},
+		"absolute path":          {makeZip(t, ok, entry{"/etc/passwd", "", 0}), "absolute", ""},
+		"backslash":              {makeZip(t, ok, entry{`..\evil`, "", 0}), "backslash", ""},
+		"drive letter":           {makeZip(t, ok, entry{"C:/evil", "", 0}), "drive letter", ""},
+		"drive letter, relative": {makeZip(t, ok, entry{"c:evil", "", 0}), "drive letter", ""},
+		"network path":           {makeZip(t, ok, entry{"//host/share", "", 0}), "absolute", ""},
+		"path not clean":         {makeZip(t, ok, entry{"a//b", "", 0}), "not clean", ""},
+		"dot in path":            {makeZip(t, ok, entry{"a/./b", "", 0}), "not clean", ""},
+		"no name":                {makeZip(t, ok, entry{"", "", 0}), "no name", ""},
+		"zero byte":              {makeZip(t, ok, entry{"a\x00b", "", 0}), "control character", ""},
+		"not UTF-8":              {makeZip(t, ok, entry{"a\xff", "", 0}), "UTF-8", ""},
+		"long path":              {makeZip(t, ok, entry{strings.Repeat("a/", 600) + "b", "", 0}), "longer", ""},
+		"long name":              {makeZip(t, ok, entry{strings.Repeat("a", 256), "", 0}), "longer", ""},
+		"symbolic link":          {makeZip(t, ok, entry{"link", "/etc/passwd", fs.ModeSymlink | 0o777}), "symbolic link", ""},
+		"device":                 {makeZip(t, ok, entry{"dev", "", fs.ModeDevice | 0o600}), "not a regular file", ""},
+		"link to a folder":       {makeZip(t, ok, entry{"lib", "..", fs.ModeSymlink | 0o777}, entry{"lib/a", "", 0}), "symbolic link", ""},
+		"named pipe":             {makeZip(t, ok, entry{"pipe", "", fs.ModeNamedPipe | 0o600}), "not a regular file", ""},
+		"same name twice":        {makeZip(t, ok, ok), "two entries", ""},
+		"same name, cleaned":     {makeZip(t, ok, entry{"./bootstrap.wasm", wasmHead, 0}), "two entries", ""},
+		"same but for case":      {makeZip(t, ok, entry{"App.py", "", 0}, entry{"app.py", "", 0}), `it differs from "App.py" only in case`, ""},
+		"folders but for case":   {makeZip(t, ok, entry{"Lib/a", "", 0}, entry{"lib/b", "", 0}), `its folder differs from "Lib" only in case`, ""},
+		"cases beyond ASCII":     {makeZip(t, ok, entry{"É", "", 0}, entry{"é", "", 0}), "only in case", ""},
+		"file and folder":        {makeZip(t, ok, entry{"a", "", 0}, entry{"a/b", "", 0}), "a file and a folder", ""},
+		"folder and file":        {makeZip(t, ok, entry{"a/b", "", 0}, entry{"a", "", 0}), "two entries", ""},
+		"many entries":           {makeZip(t, many...), "more than 10 entries", ""},
+		"many folders":           {makeZip(t, ok, entry{strings.Repeat("d/", 10) + "a", "", 0}), "more than 10 entries, with the folders", ""},
+		"very many entries":      {bytes.Repeat(append(makeZip(t, many...), "PK\x01\x02"...), 20), "more than 10 entries", ""},
+		"large file":             {makeZip(t, ok, entry{"big", strings.Repeat("x", 1<<20+1), 0}), "larger", ""},
+		"large in all":           {makeZip(t, ok, entry{"a", strings.Repeat("x", 1<<20), 0}, entry{"b", strings.Repeat("x", 1<<20), 0}), "unpacks to more", ""},
+		"encrypted":              {flags(good, 8, 6, 1), "encrypted", ""},
+		"unknown compression":    {flags(good, 10, 8, 0x40), "method", ""},
+		"size that is a lie":     {lieAboutSize(good), "cannot be unpacked", ""},
+		"module above the limit": {makeZip(t, entry{"bootstrap.wasm", strings.Repeat("x", 1<<20+1), 0}), "larger", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			dir := t.TempDir()
-			store := openCode(t, dir, limits)
-			_, err := store.Put(c.blob)
-			var archive *ArchiveError
-			if !errors.As(err, &archive) || !strings.Contains(err.Error(), c.says) {
-				t.Errorf("got error %v, want an ArchiveError that says %q", err, c.says)
+			says := map[CodeKind]string{CodeModule: c.says, CodeFiles: c.files}
+			if c.files == "" {
+				says[CodeFiles] = c.says
 			}
-			if left, err := os.ReadDir(dir + "/code"); err != nil || len(left) != 0 {
-				t.Errorf("it left %v, %v", left, err)
+			for kind, says := range says {
+				dir := t.TempDir()
+				store := openCode(t, dir, limits)
+				_, err := store.Put(c.blob, kind)
+				if says == "-" {
+					noErr(t, err)
+					continue
+				}
+				var archive *ArchiveError
+				if !errors.As(err, &archive) || !strings.Contains(err.Error(), says) {
+					t.Errorf("kind %d: error %v, want an ArchiveError that says %q", kind, err, says)
+				}
+				if left, err := os.ReadDir(dir + "/code"); err != nil || len(left) != 0 {
+					t.Errorf("kind %d: it left %v, %v", kind, left, err)
+				}
 			}
 		})
 	}
@@ -247,7 +273,7 @@ func lieAboutSize(blob []byte) []byte {
 
 func TestArchiveBomb(t *testing.T) {
 	blob := makeZip(t, entry{"bootstrap.wasm", strings.Repeat("\x00", ratioFloor+1), 0})
-	_, err := openCode(t, t.TempDir(), CodeLimits{}).Put(blob)
+	_, err := openCode(t, t.TempDir(), CodeLimits{}).Put(blob, CodeModule)
 	var archive *ArchiveError
 	if !errors.As(err, &archive) || !strings.Contains(err.Error(), "times its size") {
 		t.Errorf("%d bytes that unpack to %d: %v", len(blob), ratioFloor+1, err)
@@ -273,7 +299,7 @@ func TestCollect(t *testing.T) {
 	now := time.Now()
 	store.now = func() time.Time { return now }
 	put := func(body string) string {
-		info, err := store.Put([]byte(wasmHead + body))
+		info, err := store.Put([]byte(wasmHead+body), CodeModule)
 		noErr(t, err)
 		return info.Hash
 	}
@@ -330,11 +356,11 @@ func TestPutMendsDamagedCode(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
 			store := openCode(t, dir, CodeLimits{})
-			info, err := store.Put(blob)
+			info, err := store.Put(blob, CodeModule)
 			noErr(t, err)
 			want := listTree(t, store.Path(info.Hash))
 			noErr(t, damage(store.Path(info.Hash)))
-			again, err := store.Put(blob)
+			again, err := store.Put(blob, CodeModule)
 			noErr(t, err)
 			if have := listTree(t, store.Path(again.Hash)); again.Hash != info.Hash || !maps.Equal(have, want) {
 				t.Errorf("the code is %v, want %v", have, want)
@@ -352,7 +378,7 @@ func TestFaultsWhilePutting(t *testing.T) {
 	blob := makeZip(t, entry{"bootstrap.wasm", wasmHead, 0}, entry{"lib/a", "a", 0}, entry{"lib/b", "b", 0})
 	want := func() map[string]string {
 		store := openCode(t, t.TempDir(), CodeLimits{})
-		info, err := store.Put(blob)
+		info, err := store.Put(blob, CodeModule)
 		noErr(t, err)
 		return listTree(t, store.Path(info.Hash))
 	}()
@@ -380,7 +406,7 @@ func TestFaultsWhilePutting(t *testing.T) {
 							err = r.(error)
 						}
 					}()
-					_, err = store.Put(blob)
+					_, err = store.Put(blob, CodeModule)
 					return err
 				}()
 				if reached <= nth {
@@ -398,7 +424,7 @@ func TestFaultsWhilePutting(t *testing.T) {
 						t.Errorf("%s, crash %t: half of the code is there: %q", at, crash, got)
 					}
 				}
-				info, err := store.Put(blob)
+				info, err := store.Put(blob, CodeModule)
 				noErr(t, err)
 				if got := listTree(t, store.Path(info.Hash)); fmt.Sprint(got) != fmt.Sprint(want) {
 					t.Errorf("%s, crash %t: put again: %q", at, crash, got)
@@ -411,7 +437,7 @@ func TestFaultsWhilePutting(t *testing.T) {
 func TestFaultsWhileCollecting(t *testing.T) {
 	for at, there := range map[step]bool{stepCodeRetire: true, stepCodeRemove: false} {
 		dir := t.TempDir()
-		info, err := openCode(t, dir, CodeLimits{}).Put([]byte(wasmHead))
+		info, err := openCode(t, dir, CodeLimits{}).Put([]byte(wasmHead), CodeModule)
 		noErr(t, err)
 		store := openCode(t, dir, CodeLimits{})
 		store.faults = failAt(at)
@@ -433,7 +459,7 @@ func TestPutAndCollectConcurrently(t *testing.T) {
 	for worker := range 4 {
 		wg.Go(func() {
 			for i := range 10 {
-				info, err := store.Put(fmt.Append([]byte(wasmHead), (worker+i)%5))
+				info, err := store.Put(fmt.Append([]byte(wasmHead), (worker+i)%5), CodeModule)
 				if err != nil {
 					t.Error(err)
 					return
@@ -450,46 +476,75 @@ func TestPutAndCollectConcurrently(t *testing.T) {
 	wg.Wait()
 }
 
+// FuzzReadArchive: whatever is uploaded, what is accepted is unpacked inside its
+// folder, to no more than it claims, and the same on every file system.
 func FuzzReadArchive(f *testing.F) {
-	ok := entry{"bootstrap.wasm", wasmHead, 0}
+	ok, app := entry{"bootstrap.wasm", wasmHead, 0}, entry{"app.py", "code", 0}
 	f.Add(makeZip(f, ok, entry{"lib/a.txt", "text", 0}))
 	f.Add(makeZip(f, entry{"../x.wasm", wasmHead, 0}))
 	f.Add(makeZip(f, ok, entry{"link", "x", fs.ModeSymlink | 0o777}))
 	f.Add(makeZip(f, entry{"a.wasm", strings.Repeat("\x00", 1<<16), 0}))
 	f.Add([]byte("PK\x05\x06" + strings.Repeat("\x00", 18)))
 	f.Add(damageContent(makeZip(f, ok, entry{"a.txt", "some text", 0})))
+	f.Add(makeZip(f, app, entry{"lib/", "", fs.ModeDir | 0o755}, entry{"lib/x.py", "", 0}))
+	f.Add(makeZip(f, app, entry{"..", "", 0}))
+	f.Add(makeZip(f, app, entry{"/etc/passwd", "", 0}))
+	f.Add(makeZip(f, app, entry{`C:\x`, "", 0}, entry{"C:/x", "", 0}))
+	f.Add(makeZip(f, app, entry{"App.py", "", 0}))
+	f.Add(makeZip(f, app, entry{"Lib/a", "", 0}, entry{"lib/b", "", 0}))
+	f.Add(makeZip(f, app, entry{"lib", "/", fs.ModeSymlink | 0o777}, entry{"lib/a", "", 0}))
+	f.Add(makeZip(f, entry{strings.Repeat("d/", 400) + "app.py", "", 0}))
+	f.Add(lieAboutSize(makeZip(f, app, entry{"big", strings.Repeat("x", 1<<12), 0})))
+	var many []entry
+	for i := range 3000 {
+		many = append(many, entry{fmt.Sprint("f", i), "", 0})
+	}
+	f.Add(makeZip(f, many...))
 	limits := CodeLimits{Entries: 8, FileBytes: 1 << 16, TotalBytes: 1 << 17, Ratio: 100}
 	f.Fuzz(func(t *testing.T, blob []byte) {
-		files, err := readArchive(blob, limits)
-		if err != nil {
-			var archive *ArchiveError
-			if !errors.As(err, &archive) || archive.Why == "" {
-				t.Fatalf("error %v is no ArchiveError that says why", err)
+		for _, kind := range []CodeKind{CodeModule, CodeFiles} {
+			files, err := readArchive(blob, kind, limits)
+			if err != nil {
+				var archive *ArchiveError
+				if !errors.As(err, &archive) || archive.Why == "" {
+					t.Fatalf("error %v is no ArchiveError that says why", err)
+				}
+				continue
 			}
-			return
-		}
-		modules, seen := 0, map[string]bool{}
-		var total countingWriter
-		for _, file := range files {
-			if !filepath.IsLocal(file.path) || seen[file.path] || file.path != filepath.Clean(file.path) {
-				t.Fatalf("path %q", file.path)
-			}
-			seen[file.path] = true
-			if file.path == moduleFile {
-				modules++
-			}
-			before := total
-			if err := file.copyTo(&total); err == nil && int64(total-before) != file.size {
-				t.Fatalf("%q: %d bytes, not %d", file.path, total-before, file.size)
-			}
-			if int64(total-before) > file.size+1 {
-				t.Fatalf("%q unpacks to more than it says", file.path)
-			}
-		}
-		if modules != 1 || len(files) > limits.Entries || int64(total) > limits.TotalBytes+int64(len(files)) {
-			t.Fatalf("%d modules, %d files, %d bytes", modules, len(files), total)
+			checkFiles(t, files, kind, limits)
 		}
 	})
+}
+
+func checkFiles(t *testing.T, files []archiveFile, kind CodeKind, limits CodeLimits) {
+	module, inodes := false, map[string]bool{}
+	var total countingWriter
+	for _, file := range files {
+		lower := strings.ToLower(file.path)
+		if !filepath.IsLocal(file.path) || strings.Contains(file.path, `\`) || inodes[lower] || file.path != filepath.Clean(file.path) {
+			t.Fatalf("path %q", file.path)
+		}
+		if mode := file.zip.Mode(); !mode.IsRegular() {
+			t.Fatalf("%q is %s", file.path, mode)
+		}
+		for at := lower; at != "."; at = filepath.Dir(at) {
+			inodes[at] = true
+		}
+		module = module || file.path == moduleFile
+		before := total
+		if err := file.copyTo(&total); err == nil && int64(total-before) != file.size {
+			t.Fatalf("%q: %d bytes, not %d", file.path, total-before, file.size)
+		}
+		if int64(total-before) > file.size+1 {
+			t.Fatalf("%q unpacks to more than it says", file.path)
+		}
+	}
+	if len(files) == 0 || len(inodes) > limits.Entries || int64(total) > limits.TotalBytes+int64(len(files)) {
+		t.Fatalf("%d files, with their folders %d, %d bytes", len(files), len(inodes), total)
+	}
+	if kind == CodeModule && !module {
+		t.Fatal("no module")
+	}
 }
 
 type countingWriter int64

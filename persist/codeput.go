@@ -24,15 +24,26 @@ import (
 // whole file system is faster, although it flushes what others wrote too.
 const fewFiles = 32
 
-// Put stores uploaded code and returns after it is on disk. blob is a Wasm
-// module or a zip archive that has one at its top; it is only read. The module
-// is stored as bootstrap.wasm. Code that is there already is not stored again,
-// unless what is there was damaged.
+// CodeKind says what uploaded code must be.
+type CodeKind uint8
+
+const (
+	// CodeModule is a Wasm module, or an archive that has one at its top. The
+	// module is stored as bootstrap.wasm, whatever its name was.
+	CodeModule CodeKind = iota
+	// CodeFiles is an archive of any files, for a language runtime that finds
+	// its own among them. They are stored under their names.
+	CodeFiles
+)
+
+// Put stores uploaded code and returns after it is on disk. blob is of that
+// kind, an archive being a zip; it is only read. Code that is there already is
+// not stored again, unless what is there was damaged.
 //
 // An *ArchiveError says what is wrong with blob. After any error the store is
 // as it was.
-func (c *Code) Put(blob []byte) (CodeInfo, error) {
-	fill, err := c.reader(blob)
+func (c *Code) Put(blob []byte, kind CodeKind) (CodeInfo, error) {
+	fill, err := c.reader(blob, kind)
 	if err != nil {
 		return CodeInfo{}, err
 	}
@@ -61,8 +72,10 @@ func (c *Code) Put(blob []byte) (CodeInfo, error) {
 }
 
 // reader returns what writes the files of blob, whatever it is.
-func (c *Code) reader(blob []byte) (func(*codeTree) error, error) {
+func (c *Code) reader(blob []byte, kind CodeKind) (func(*codeTree) error, error) {
 	switch {
+	case isModule(blob) && kind == CodeFiles:
+		return nil, &ArchiveError{Why: "the code is a Wasm module, and the function's runtime is for a language", Hint: "choose the runtime wasi, extism or provided.al2023"}
 	case isModule(blob):
 		if int64(len(blob)) > c.limits.FileBytes {
 			return nil, &ArchiveError{Why: fmt.Sprintf("the module is larger than %d bytes", c.limits.FileBytes)}
@@ -74,7 +87,7 @@ func (c *Code) reader(blob []byte) (func(*codeTree) error, error) {
 			})
 		}, nil
 	case isArchive(blob):
-		files, err := readArchive(blob, c.limits)
+		files, err := readArchive(blob, kind, c.limits)
 		if err != nil {
 			return nil, err
 		}
@@ -86,6 +99,10 @@ func (c *Code) reader(blob []byte) (func(*codeTree) error, error) {
 			}
 			return nil
 		}, nil
+	case len(blob) == 0 && kind == CodeFiles:
+		return nil, &ArchiveError{Why: "the code is empty", Hint: "upload a zip archive"}
+	case kind == CodeFiles:
+		return nil, &ArchiveError{Why: "the code is not a zip archive", Hint: "put the files into a zip, with the handler's at its top"}
 	case len(blob) == 0:
 		return nil, &ArchiveError{Why: "the code is empty", Hint: "upload a Wasm module or a zip archive"}
 	case bytes.HasPrefix(bytes.TrimSpace(blob[:min(len(blob), 64)]), []byte("(module")):

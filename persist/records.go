@@ -26,7 +26,7 @@ type Function struct {
 	Name             string            `json:"name"`
 	Version          string            `json:"version"`
 	Description      string            `json:"description,omitempty"`
-	Runtime          string            `json:"runtime"`                    // what runs it: "wasi", "extism"
+	Runtime          string            `json:"runtime"`                    // what runs it: "wasi", "extism", "python3.13", "javascript"
 	RequestedRuntime string            `json:"requestedRuntime,omitempty"` // the name that was asked for: "provided.al2023"
 	Handler          string            `json:"handler,omitempty"`
 	Role             string            `json:"role,omitempty"` // accepted and shown, not used
@@ -39,6 +39,8 @@ type Function struct {
 	Concurrency      int               `json:"concurrency,omitempty"` // 0: the engine's default
 	Isolation        string            `json:"isolation"`
 	AllowHosts       []string          `json:"allowHosts,omitempty"`
+	AllowInvoke      []string          `json:"allowInvoke,omitempty"`  // functions that it may call; "*": all
+	AllowPublish     []string          `json:"allowPublish,omitempty"` // topic filters that it may publish to
 	NoSnapshot       bool              `json:"noSnapshot,omitempty"`
 	Tags             map[string]string `json:"tags,omitempty"`
 	RevisionID       string            `json:"revisionId"` // new with every write

@@ -7,9 +7,11 @@ import (
 	"path/filepath"
 	"reflect"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	bolt "go.etcd.io/bbolt"
 )
@@ -76,8 +78,28 @@ func testFunction(name string) Function {
 		Handler: "run", Role: "arn:aws:iam::000000000000:role/none",
 		CodeHash: strings.Repeat("ab", 32), CodeSha256: "c2hh", CodeSize: 1234,
 		Env: map[string]string{"B": "2", "A": "1"}, MemoryMB: 128, TimeoutMillis: 3000, Concurrency: 4,
-		Isolation: "reuse", AllowHosts: []string{"example.com"}, NoSnapshot: true,
+		Isolation: "reuse", AllowHosts: []string{"example.com"}, AllowInvoke: []string{"*"}, AllowPublish: []string{"a/#"}, NoSnapshot: true,
 		Tags: map[string]string{"team": "edge"},
+	}
+}
+
+// A setting that a version does not notice would never take effect where the
+// version is published.
+func TestEverySettingMakesAVersion(t *testing.T) {
+	unimportant := []string{"Name", "Version", "Description", "Tags", "RevisionID", "Created", "LastModified"}
+	full := testFunction("f")
+	full.Version, full.RevisionID, full.Created, full.LastModified = "1", "r", time.Unix(1, 0), time.Unix(2, 0)
+	fields := reflect.TypeFor[Function]()
+	for i := range fields.NumField() {
+		other, name := full, fields.Field(i).Name
+		field := reflect.ValueOf(&other).Elem().Field(i)
+		if field.IsZero() {
+			t.Errorf("%s has no value in this test", name)
+		}
+		field.SetZero()
+		if same := sameVersion(full, other); same != slices.Contains(unimportant, name) {
+			t.Errorf("without %s it is the same version: %t", name, same)
+		}
 	}
 }
 

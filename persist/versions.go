@@ -83,7 +83,8 @@ func sameVersion(a, b Function) bool {
 		maps.Equal(a.Env, b.Env) &&
 		a.MemoryMB == b.MemoryMB && a.TimeoutMillis == b.TimeoutMillis &&
 		a.Concurrency == b.Concurrency && a.Isolation == b.Isolation &&
-		slices.Equal(a.AllowHosts, b.AllowHosts) && a.NoSnapshot == b.NoSnapshot
+		slices.Equal(a.AllowHosts, b.AllowHosts) && slices.Equal(a.AllowInvoke, b.AllowInvoke) &&
+		slices.Equal(a.AllowPublish, b.AllowPublish) && a.NoSnapshot == b.NoSnapshot
 }
 
 // Versions returns the versions of a function in the order Latest, 1, 2, 3 and

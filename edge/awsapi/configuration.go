@@ -49,11 +49,13 @@ type (
 
 // ledge is what only this node has.
 type ledge struct {
-	Runtime       string // what runs the code: "wasi", "extism"
+	Runtime       string // what runs the code: "wasi", "extism", "python3.13", "javascript"
 	Isolation     string
 	TimeoutMillis int64
 	Concurrency   int
 	AllowHosts    []string `json:",omitempty"`
+	AllowInvoke   []string `json:",omitempty"`
+	AllowPublish  []string `json:",omitempty"`
 	NoSnapshot    bool
 }
 
@@ -90,6 +92,8 @@ func (a *api) configurationOf(fn persist.Function, qualifier string) configurati
 			TimeoutMillis: fn.TimeoutMillis,
 			Concurrency:   fn.Concurrency,
 			AllowHosts:    fn.AllowHosts,
+			AllowInvoke:   fn.AllowInvoke,
+			AllowPublish:  fn.AllowPublish,
 			NoSnapshot:    fn.NoSnapshot,
 		},
 	}
@@ -138,6 +142,8 @@ type ledgeSettings struct {
 	TimeoutMillis *int64
 	Concurrency   *int64
 	AllowHosts    *[]string
+	AllowInvoke   *[]string
+	AllowPublish  *[]string
 	NoSnapshot    *bool
 }
 
@@ -169,7 +175,7 @@ func (s *settings) apply(fn *persist.Function) error {
 	); err != nil {
 		return err
 	}
-	if strings.ContainsAny(fn.Handler, " \t\r\n") {
+	if strings.ContainsAny(fn.Handler, " \t\r\n\v\f") {
 		return invalid("Handler must not contain white space")
 	}
 	set(&fn.RequestedRuntime, s.Runtime)
@@ -212,6 +218,8 @@ func (s *ledgeSettings) apply(fn *persist.Function) error {
 		fn.Isolation = string(engine.IsolationReuse)
 	}
 	set(&fn.AllowHosts, s.AllowHosts)
+	set(&fn.AllowInvoke, s.AllowInvoke)
+	set(&fn.AllowPublish, s.AllowPublish)
 	set(&fn.NoSnapshot, s.NoSnapshot)
 	return nil
 }

@@ -22,6 +22,8 @@ type deployRequest struct {
 	Concurrency   *int64
 	Isolation     *string
 	AllowHosts    *[]string
+	AllowInvoke   *[]string
+	AllowPublish  *[]string
 	NoSnapshot    *bool
 	Routes        []route
 	Publish       bool
@@ -34,7 +36,7 @@ func (q *deployRequest) apply(fn *persist.Function) error {
 		MemorySize: q.MemorySize, Environment: q.Environment,
 		Ledge: &ledgeSettings{
 			Isolation: q.Isolation, TimeoutMillis: q.TimeoutMillis, Concurrency: q.Concurrency,
-			AllowHosts: q.AllowHosts, NoSnapshot: q.NoSnapshot,
+			AllowHosts: q.AllowHosts, AllowInvoke: q.AllowInvoke, AllowPublish: q.AllowPublish, NoSnapshot: q.NoSnapshot,
 		},
 	}
 	return s.apply(fn)

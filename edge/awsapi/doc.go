@@ -12,6 +12,8 @@
 //
 // Where it differs from Lambda, on purpose:
 //   - Role may be missing and is only kept and shown.
+//   - Names of Python's and Node.js's versions all mean the one interpreter of
+//     each that the node has; the name that was given is kept and shown.
 //   - MemorySize is 1 to 4096 MB; Timeout may be given in milliseconds.
 //   - FunctionConfiguration has a further member, Ledge, which SDKs skip.
 //   - The payload of an invocation need not be JSON for the runtimes wasi and

@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"ledge/engine"
 )
 
 func TestCreateFunction(t *testing.T) {
@@ -74,6 +76,57 @@ func TestCreateFromZip(t *testing.T) {
 	if r.text(t, "Runtime") != "wasi" || r.text(t, "Timeout") != "3" || r.text(t, "MemorySize") != "128" || r.text(t, "Ledge.Concurrency") != "64" {
 		t.Errorf("defaults are %s", r.body)
 	}
+}
+
+// Functions in a language keep the name of the runtime that they were made with.
+func TestLanguages(t *testing.T) {
+	n := newNode(t)
+	check := func(r reply, want map[string]string) {
+		t.Helper()
+		for path, want := range want {
+			if got := r.text(t, path); got != want {
+				t.Errorf("%s is %s, want %s", path, got, want)
+			}
+		}
+	}
+	check(n.want(http.StatusCreated, "POST", functions, object{
+		"FunctionName": "py", "Runtime": "python3.12", "Handler": "package.module.run", "Code": object{"ZipFile": zipOf(t, "package/module.py")},
+		"Ledge": object{"AllowInvoke": []string{"other", "*"}, "AllowPublish": []string{"state/+/#"}},
+	}), map[string]string{"Runtime": "python3.12", "Handler": "package.module.run", "PackageType": "Zip",
+		"Ledge.Runtime": "python3.13", "Ledge.AllowInvoke": "[other *]", "Ledge.AllowPublish": "[state/+/#]"})
+	check(n.want(http.StatusOK, "PUT", functions+"/py/code", object{"ZipFile": zipOf(t, "app.py")}), map[string]string{"Runtime": "python3.12"})
+	check(n.want(http.StatusOK, "PUT", functions+"/py/configuration", object{
+		"Runtime": "nodejs20.x", "Handler": "src/index.handler", "Ledge": object{"AllowInvoke": []string{}},
+	}), map[string]string{"Runtime": "nodejs20.x", "Handler": "src/index.handler",
+		"Ledge.Runtime": "javascript", "Ledge.AllowInvoke": "<nil>", "Ledge.AllowPublish": "[state/+/#]"})
+	check(n.want(http.StatusOK, "GET", functions+"/py/configuration", nil), map[string]string{"Runtime": "nodejs20.x", "Ledge.Runtime": "javascript"})
+
+	r := n.want(http.StatusOK, "PUT", "/v1/functions/py", object{"Runtime": "nodejs22.x", "AllowPublish": []string{"a"}})
+	check(r, map[string]string{"Function.Runtime": "nodejs22.x", "Function.Ledge.AllowPublish": "[a]",
+		"Deployment.Notes": "[runtime nodejs22.x runs on this node's JavaScript, which is not Node.js]"})
+
+	// What Lambda's runtime says of the code is what its deployer reads.
+	n.engine.deploy = &engine.DeployError{Op: "load", Why: "Runtime.ImportModuleError: Unable to import module 'app': No module named 'requests'"}
+	n.unchanged(func() {
+		n.refused(400, codeInvalid, "Runtime.ImportModuleError: Unable to import module 'app': No module named 'requests'",
+			"PUT", functions+"/py/code", object{"ZipFile": zipOf(t, "app.js")})
+	})
+}
+
+// zipOf is a zip with empty files.
+func zipOf(t *testing.T, names ...string) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	z := zip.NewWriter(&b)
+	for _, name := range names {
+		if _, err := z.Create(name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := z.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
 }
 
 func TestNamesAndArns(t *testing.T) {
@@ -180,7 +233,14 @@ func TestBadFunctionsChangeNothing(t *testing.T) {
 		{"S3", with(object{"Code": object{"S3Bucket": "b"}}), 400, codeInvalid, "S3"},
 		{"image", with(object{"PackageType": "Image"}), 400, codeInvalid, "PackageType"},
 		{"layers", with(object{"Layers": []string{"arn"}}), 400, codeInvalid, "Layers"},
-		{"python", with(object{"Runtime": "python3.13"}), 400, codeInvalid, "not a runtime of this node yet"},
+		{"runtime", with(object{"Runtime": "java21"}), 400, codeInvalid, `\"java21\" is not a runtime of this node; build the Java code for wasip1`},
+		{"runtime of old", with(object{"Runtime": "python3.8"}), 400, codeInvalid, "use python3.13"},
+		{"no handler", with(object{"Runtime": "python3.12", "Code": object{"ZipFile": zipOf(t, "app.py")}}), 400, codeInvalid, "such as app.lambda_handler"},
+		{"module for a language", with(object{"Runtime": "nodejs22.x", "Handler": "index.handler"}), 400, codeInvalid, "is a Wasm module"},
+		{"source for a language", with(object{"Runtime": "python3.12", "Handler": "a.b", "Code": object{"ZipFile": []byte("def b(): 0")}}), 400, codeInvalid, "not a zip archive"},
+		{"files for no language", with(object{"Code": object{"ZipFile": zipOf(t, "app.py")}}), 400, codeInvalid, "no Wasm module"},
+		{"long handler", with(object{"Handler": strings.Repeat("é", 129)}), 400, codeInvalid, "Handler must have at most 128 characters"},
+		{"white space in a handler", with(object{"Handler": "a\fb"}), 400, codeInvalid, "Handler must not contain white space"},
 		{"timeout", with(object{"Timeout": 901}), 400, codeInvalid, "Timeout"},
 		{"no timeout", with(object{"Timeout": 0}), 400, codeInvalid, "Timeout"},
 		{"millis", with(object{"Ledge": object{"TimeoutMillis": -1}}), 400, codeInvalid, "TimeoutMillis"},
@@ -189,6 +249,8 @@ func TestBadFunctionsChangeNothing(t *testing.T) {
 		{"isolation", with(object{"Ledge": object{"Isolation": "none"}}), 400, codeInvalid, "isolation"},
 		{"concurrency", with(object{"Ledge": object{"Concurrency": 1001}}), 400, codeInvalid, "Concurrency"},
 		{"host", with(object{"Ledge": object{"AllowHosts": []string{"a b"}}}), 400, codeInvalid, "host"},
+		{"function to invoke", with(object{"Ledge": object{"AllowInvoke": []string{"a b"}}}), 400, codeInvalid, "not a function name"},
+		{"topic filter", with(object{"Ledge": object{"AllowPublish": []string{"#/a"}}}), 400, codeInvalid, "topic filter"},
 		{"environment", with(object{"Environment": object{"Variables": object{"1": ""}}}), 400, codeInvalid, "variable name"},
 		{"reserved", with(object{"Environment": object{"Variables": object{"AWS_REGION": ""}}}), 400, codeInvalid, "reserved"},
 		{"handler", with(object{"Handler": "a b"}), 400, codeInvalid, "Handler"},

@@ -15,7 +15,7 @@ import (
 func FuzzDecode(f *testing.F) {
 	for _, seed := range []string{
 		"", "{}", "[]", "null", `{"FunctionName":"hello","Code":{"ZipFile":"AGFzbQ=="},"Timeout":3,"MemorySize":128}`,
-		`{"Environment":{"Variables":{"A":"b"}},"Ledge":{"TimeoutMillis":1500,"AllowHosts":["example.com"]}}`,
+		`{"Environment":{"Variables":{"A":"b"}},"Ledge":{"TimeoutMillis":1500,"AllowHosts":["example.com"],"AllowInvoke":["*"],"AllowPublish":null}}`,
 		`{"Routes":[{"Route":"GET /x/{id}","Payload":"raw","CORS":{"AllowOrigins":["*"],"MaxAge":1}}],"Publish":true}`,
 		`{"Name":"live","FunctionVersion":"1","RoutingConfig":{"AdditionalVersionWeights":{"2":0.5}}}`,
 		`{"Route":"$default","Function":"a:b","Replace":true}`, `{"Timeout":"3"}`, `{"Timeout":1e99}`, "{\"Description\":\"\xff\"}",

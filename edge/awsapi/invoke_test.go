@@ -3,6 +3,7 @@ package awsapi
 import (
 	"context"
 	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -108,6 +109,8 @@ func TestInvokeErrors(t *testing.T) {
 		{"memory", &engine.TrapError{Code: engine.TrapOutOfMemory, Message: "m"}, 200, `{"errorType":"Runtime.OutOfMemory","errorMessage":"m"}`},
 		{"exit", &engine.ExitError{Status: 3}, 200, `{"errorType":"Runtime.ExitError","errorMessage":"Runtime exited with error: exit status 3"}`},
 		{"handler", &engine.FunctionError{Type: "E", Message: "m"}, 200, `{"errorType":"E","errorMessage":"m"}`},
+		{"handler of a language", &engine.FunctionError{Type: "KeyError", Message: "'x'", Object: json.RawMessage(`{"errorMessage":"'x'","errorType":"KeyError","requestId":"1-2","stackTrace":["  File \"/var/task/app.py\", line 2, in lambda_handler\n"]}`)}, 200,
+			`{"errorMessage":"'x'","errorType":"KeyError","requestId":"1-2","stackTrace":["  File \"/var/task/app.py\", line 2, in lambda_handler\n"]}`},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			n.t = t

@@ -46,6 +46,8 @@ type configuration struct {
 		TimeoutMillis int64
 		Concurrency   int
 		AllowHosts    []string
+		AllowInvoke   []string
+		AllowPublish  []string
 		NoSnapshot    bool
 	}
 }
@@ -56,6 +58,15 @@ func (c configuration) runtime() string {
 		return c.Ledge.Runtime
 	}
 	return c.Runtime
+}
+
+// describeRuntime says what runs the function, and under which name it was
+// deployed where that is another language version than the node's.
+func (c configuration) describeRuntime() string {
+	if c.Runtime != c.runtime() && languageOf(c.runtime()) != nil {
+		return c.runtime() + ", as " + c.Runtime
+	}
+	return c.runtime()
 }
 
 func (c configuration) timeout() time.Duration {
@@ -99,6 +110,8 @@ type deployRequest struct {
 	Concurrency   *int                     `json:",omitempty"`
 	Isolation     *string                  `json:",omitempty"`
 	AllowHosts    *[]string                `json:",omitempty"`
+	AllowInvoke   *[]string                `json:",omitempty"`
+	AllowPublish  *[]string                `json:",omitempty"`
 	NoSnapshot    *bool                    `json:",omitempty"`
 	Routes        []route                  `json:",omitempty"`
 	Publish       bool                     `json:",omitempty"`

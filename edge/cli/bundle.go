@@ -4,12 +4,10 @@ import (
 	"archive/zip"
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
-	"path"
 	"path/filepath"
 	"strings"
 	"time"
@@ -29,7 +27,7 @@ const (
 //
 // A symbolic link to a file inside the folder is packed as that file. Any other
 // link is an error, and so are devices, sockets and pipes: better than a
-// function that lacks a file. Left out are .git and .DS_Store.
+// function that lacks a file. Left out is what tools leave behind: see leftOut.
 func zipFolder(ctx context.Context, folder string) ([]byte, error) {
 	root, err := os.OpenRoot(folder)
 	if err != nil {
@@ -52,9 +50,6 @@ func zipFolder(ctx context.Context, folder string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := b.checkModule(); err != nil {
-		return nil, err
-	}
 	if err := b.zip.Close(); err != nil {
 		return nil, fmt.Errorf("finish the zip of %s: %w", folder, err)
 	}
@@ -68,8 +63,7 @@ type bundle struct {
 	out     bytes.Buffer
 	zip     *zip.Writer
 	entries int
-	bytes   int64    // unpacked
-	top     []string // names of the files directly in the folder
+	bytes   int64 // unpacked
 }
 
 // at is a file's path as people know it.
@@ -77,12 +71,12 @@ func (b *bundle) at(name string) string { return filepath.Join(b.folder, filepat
 
 func (b *bundle) visit(name string, entry fs.DirEntry) error {
 	if entry.IsDir() {
-		if entry.Name() == ".git" {
+		if leftOut(name, entry) {
 			return fs.SkipDir
 		}
 		return nil
 	}
-	if entry.Name() == ".DS_Store" {
+	if leftOut(name, entry) {
 		return nil
 	}
 	// Root follows links, and refuses those that lead out of the folder.
@@ -101,13 +95,23 @@ func (b *bundle) visit(name string, entry fs.DirEntry) error {
 	if b.entries++; b.entries > maxEntries {
 		return badCode(fmt.Sprintf("%s holds more than %d files", b.folder, maxEntries), "leave out what the function does not read")
 	}
-	if path.Dir(name) == "." {
-		b.top = append(b.top, name)
-	}
 	if info.Size() > maxUnpacked-b.bytes { // before minutes go into packing it
 		return b.tooMuch()
 	}
 	return b.add(name, info.Mode())
+}
+
+// leftOut reports whether a file or folder is none of the function's: history,
+// caches, and a virtual environment, whose interpreter the node does not use.
+func leftOut(name string, entry fs.DirEntry) bool {
+	if !entry.IsDir() {
+		return entry.Name() == ".DS_Store"
+	}
+	switch entry.Name() {
+	case ".git", "__pycache__", ".venv":
+		return true
+	}
+	return name == "node_modules/.cache" || strings.HasSuffix(name, "/node_modules/.cache")
 }
 
 func (b *bundle) tooMuch() error {
@@ -125,12 +129,7 @@ func (b *bundle) add(name string, mode fs.FileMode) error {
 	}
 	defer f.Close() // opened for reading: closing loses nothing
 
-	header := &zip.FileHeader{Name: name, Method: zip.Deflate, Modified: packedAt()}
-	header.SetMode(0o644)
-	if mode&0o111 != 0 {
-		header.SetMode(0o755)
-	}
-	w, err := b.zip.CreateHeader(header)
+	w, err := b.zip.CreateHeader(zipHeader(name, mode&0o111 != 0))
 	if err != nil {
 		return fmt.Errorf("add %s to the zip: %w", b.at(name), err)
 	}
@@ -150,29 +149,30 @@ func (b *bundle) add(name string, mode fs.FileMode) error {
 	return nil
 }
 
-// checkModule makes sure that the node will know which file to run.
-func (b *bundle) checkModule() error {
-	var modules []string
-	var source error
-	for _, name := range b.top {
-		if name == moduleFile {
-			return nil
-		}
-		if strings.HasSuffix(name, ".wasm") {
-			modules = append(modules, name)
-		}
-		source = errors.Join(source, refuseSource(b.at(name)))
+// zipHeader describes an entry so that nothing but its name and whether it can
+// be executed tells it from others.
+func zipHeader(name string, exec bool) *zip.FileHeader {
+	header := &zip.FileHeader{Name: name, Method: zip.Deflate, Modified: packedAt()}
+	header.SetMode(0o644)
+	if exec {
+		header.SetMode(0o755)
 	}
-	switch {
-	case len(modules) == 1:
-		return nil
-	case len(modules) > 1:
-		return badCode(fmt.Sprintf("%s holds several modules: %s", b.folder, strings.Join(modules, ", ")),
-			"name the one to run "+moduleFile)
+	return header
+}
+
+// zipFile packs one file as zipFolder packs a folder that has only it.
+func zipFile(name string, content []byte) ([]byte, error) {
+	var out bytes.Buffer
+	z := zip.NewWriter(&out)
+	w, err := z.CreateHeader(zipHeader(name, false))
+	if err == nil {
+		_, err = w.Write(content)
 	}
-	var why *Error
-	if errors.As(source, &why) {
-		return badCode(fmt.Sprintf("%s holds no Wasm module, and %s", b.folder, why.Message), why.Hint)
+	if err == nil {
+		err = z.Close()
 	}
-	return badCode(b.folder+" holds no Wasm module at its top", "put a "+moduleFile+" there")
+	if err != nil {
+		return nil, fmt.Errorf("pack %s: %w", name, err)
+	}
+	return out.Bytes(), nil
 }

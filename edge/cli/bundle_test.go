@@ -23,6 +23,13 @@ func TestZipFolderIsDeterministic(t *testing.T) {
 		"a/deep/x.bin":   strings.Repeat("x", 10_000),
 		".git/HEAD":      "left out",
 		"a/.DS_Store":    "left out",
+		".venv/bin/x":    "left out",
+
+		"a/__pycache__/app.pyc":   "left out",
+		"node_modules/.cache/x":   "left out",
+		"a/node_modules/.cache/x": "left out",
+		"node_modules/x/index.js": "kept",
+		"cache/.cache":            "kept",
 	}
 	var zips [][]byte
 	for i := range 2 {
@@ -79,7 +86,8 @@ func TestZipFolderIsDeterministic(t *testing.T) {
 			t.Errorf("%s holds %d bytes, want %d", f.Name, len(text), len(want))
 		}
 	}
-	const want = "a/deep/x.bin -rw-r--r--\nb/z.txt -rw-r--r--\nb.txt -rwxr-xr-x\nbootstrap.wasm -rw-r--r--\nlink -rw-r--r--\n"
+	const want = "a/deep/x.bin -rw-r--r--\nb/z.txt -rw-r--r--\nb.txt -rwxr-xr-x\nbootstrap.wasm -rw-r--r--\n" +
+		"cache/.cache -rw-r--r--\nlink -rw-r--r--\nnode_modules/x/index.js -rw-r--r--\n"
 	if list.String() != want {
 		t.Errorf("entries:\n%swant:\n%s", list.String(), want)
 	}
@@ -91,12 +99,6 @@ func TestZipFolderRefuses(t *testing.T) {
 		build func(t *testing.T, dir string)
 		want  string
 	}{
-		{"no module", func(t *testing.T, dir string) { writeFile(t, dir+"/sub/a.wasm", "x") }, "holds no Wasm module at its top"},
-		{"Python", func(t *testing.T, dir string) { writeFile(t, dir+"/app.py", "x") }, "app.py needs a language runtime"},
-		{"two modules", func(t *testing.T, dir string) {
-			writeFile(t, dir+"/a.wasm", "x")
-			writeFile(t, dir+"/b.wasm", "x")
-		}, "holds several modules: a.wasm, b.wasm"},
 		{"link out", func(t *testing.T, dir string) { link(t, "/etc/hostname", dir+"/secret") }, "secret is a link to nothing inside the folder"},
 		{"link up", func(t *testing.T, dir string) { link(t, "../x", dir+"/up") }, "up is a link to nothing inside the folder"},
 		{"broken link", func(t *testing.T, dir string) { link(t, "none", dir+"/broken") }, "broken is a link to nothing inside the folder"},
@@ -122,15 +124,6 @@ func TestZipFolderRefuses(t *testing.T) {
 				t.Errorf("got %v, want %q", err, c.want)
 			}
 		})
-	}
-}
-
-func TestZipFolderTakesTheOnlyModule(t *testing.T) {
-	dir := t.TempDir()
-	writeFile(t, dir+"/hello.wasm", emptyModule)
-	writeFile(t, dir+"/notes.py", "data")
-	if _, err := zipFolder(t.Context(), dir); err != nil {
-		t.Error(err)
 	}
 }
 

@@ -25,17 +25,15 @@ const (
 type code struct {
 	name string // for people: where it came from
 	blob []byte
+	tree *tree // what is in the zip; nil for a module, and where it cannot be read
+
+	source *language // of the only file, where PATH is one in a language
+	module string    // that file as a handler names it
 }
 
-// Why a file cannot be deployed, by what its name ends with.
-const (
-	languageWhy  = "this version of the node runs WebAssembly only; compile the function to WASI preview 1 or use an Extism PDK"
-	watHint      = "compile it first: wat2wasm %s -o %s"
-	sourceAdvice = "compile it to WebAssembly first, for example: GOOS=wasip1 GOARCH=wasm go build -o hello.wasm ."
-)
-
-// readCode reads what PATH names: a .wasm, a .zip, a folder, or "-" for one of
-// the first two on standard input.
+// readCode reads what PATH names: a .wasm, a .zip, a file in a language of the
+// node's, which it packs, a folder, likewise, or "-" for one of the first two on
+// standard input.
 func (a *app) readCode(ctx context.Context, path string) (code, error) {
 	if path == "-" {
 		blob, err := readLimited(a.env.Stdin)
@@ -52,8 +50,8 @@ func (a *app) readCode(ctx context.Context, path string) (code, error) {
 		}
 		return checkCode(path, blob, nil)
 	}
-	if err := refuseSource(path); err != nil {
-		return code{}, err
+	if why, hint := notCode(path); why != "" {
+		return code{}, badCode(path+" "+why, hint)
 	}
 	if !info.Mode().IsRegular() {
 		return code{}, badCode(path+" is neither a file nor a folder", "")
@@ -67,21 +65,46 @@ func (a *app) readCode(ctx context.Context, path string) (code, error) {
 	}
 	defer f.Close() // opened for reading: closing loses nothing
 	blob, err := readLimited(f)
+	if l := languageOfFile(path); l != nil && err == nil && len(blob) > 0 {
+		return packSource(path, *l, blob)
+	}
 	return checkCode(path, blob, err)
 }
 
-// refuseSource tells what to do with files that are not code yet.
-func refuseSource(path string) error {
+// packSource makes a zip of one file in a language.
+func packSource(path string, l language, text []byte) (code, error) {
+	ext := filepath.Ext(path)
+	module := strings.TrimSuffix(filepath.Base(path), ext)
+	if !canName(module) {
+		return code{}, badCode(fmt.Sprintf("%s cannot be named by a handler, which is FILE.FUNCTION", path),
+			"rename the file so that it has neither white space nor another dot")
+	}
+	ext = strings.ToLower(ext)
+	if ext == ".js" && isESModule(text) {
+		ext = ".mjs" // there is no package.json that would tell the interpreter
+	}
+	blob, err := zipFile(module+ext, text)
+	if err != nil {
+		return code{}, err
+	}
+	c, err := checkCode(path, blob, nil)
+	c.source, c.module = &l, module
+	return c, err
+}
+
+// notCode says why a file cannot be deployed, to be read after its name, and
+// what to do with it; nothing where it may be code.
+func notCode(path string) (why, hint string) {
 	switch ext := strings.ToLower(filepath.Ext(path)); ext {
 	case ".wat", ".wast":
-		return badCode(path+" is WebAssembly text, not a module",
-			fmt.Sprintf(watHint, shellQuote(path), shellQuote(strings.TrimSuffix(path, filepath.Ext(path))+".wasm")))
-	case ".py", ".js", ".mjs", ".cjs", ".ts":
-		return badCode(path+" needs a language runtime that this version does not have", languageWhy)
+		return "is WebAssembly text, not a module", fmt.Sprintf("compile it first: wat2wasm %s -o %s",
+			shellQuote(path), shellQuote(strings.TrimSuffix(path, filepath.Ext(path))+".wasm"))
+	case ".ts", ".mts", ".cts", ".tsx":
+		return "is TypeScript", "compile it to JavaScript first, for example: npx esbuild " + shellQuote(path) + " --bundle --format=esm --outfile=index.mjs"
 	case ".go", ".rs", ".c", ".cc", ".cpp", ".zig":
-		return badCode(path+" is source code", sourceAdvice)
+		return "is source code", "compile it to WebAssembly first, for example: GOOS=wasip1 GOARCH=wasm go build -o hello.wasm ."
 	}
-	return nil
+	return "", ""
 }
 
 // readLimited reads one byte more than may be uploaded, no more.
@@ -101,14 +124,18 @@ func checkCode(name string, blob []byte, err error) (code, error) {
 		return code{}, tooLarge(name)
 	case !bytes.HasPrefix(blob, []byte("\x00asm")) && !bytes.HasPrefix(blob, []byte("PK\x03\x04")):
 		return code{}, badCode(name+" is neither a Wasm module nor a zip",
-			"deploy a .wasm, a .zip or a folder that holds a bootstrap.wasm")
+			"deploy a .wasm, a .py, a .js or .mjs, a .zip, or a folder")
 	}
-	return code{name, blob}, nil
+	c := code{name: name, blob: blob}
+	if blob[0] == 'P' {
+		c.tree = readTree(name, blob)
+	}
+	return c, nil
 }
 
 func tooLarge(name string) error {
 	return badCode(fmt.Sprintf("%s is too large: at most %s can be uploaded", name, formatSize(maxUpload)),
-		"strip the module (wasm-opt -O --strip-debug), or leave out files that it does not read")
+		"leave out files that the function does not read, or strip the module (wasm-opt -O --strip-debug)")
 }
 
 func badCode(message, hint string) error {

@@ -54,6 +54,9 @@ code:         2.0 KB
 code sha256:  q83vEjRWeJA=
 modified:     2026-11-23T10:00:00Z
 allow host:   example.com
+allow invoke: *
+allow publish: state/+
+allow publish: log
 env:          A=1\x1b[31m
 env:          B=2
 route:        GET /hello

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -16,20 +17,31 @@ import (
 )
 
 const deployLong = `Create the function NAME, or replace its code, and change the settings that flags
-give; settings that no flag gives stay as they are. The node compiles the code,
+give; settings that no flag gives stay as they are. The node loads the code,
 proves that it starts, and only then sends requests to it: a deploy that fails
 changes nothing, and one that succeeds loses no request.
 
-PATH is a Wasm module, a zip, a folder, or - for one of the first two on standard
-input. A folder or zip holds bootstrap.wasm, or exactly one other .wasm, at its
-top; the function reads the other files at /var/task. From a folder, .git and
-.DS_Store are left out.
+PATH is a Python file (.py), a JavaScript file (.js, .mjs, .cjs), a Wasm module, a
+folder, a zip, or - for a module or a zip on standard input. The function reads
+the files of a folder or zip at /var/task. From a folder, .git, .venv,
+__pycache__, node_modules/.cache and .DS_Store are left out.
 
---env and --allow-host replace all that the function had; --env '' and
---allow-host '' remove all. --env NAME takes the value from the environment.`
+The runtime is found from the code: a bootstrap.wasm, or exactly one other .wasm,
+at the top is a Wasm module to run; else the file with the handler says it. The
+handler is FILE.FUNCTION. Where --handler does not name it, it stays what it was
+as long as the code has that file, and is looked for otherwise: a function called
+lambda_handler or handler in the only file, in lambda_function.py, app.py,
+main.py, handler.py, package.json's main or index.mjs, index.js, index.cjs at the
+top, or else in the other files there.
 
-const deployExample = `  ledge deploy hello hello.wasm --route 'GET /hello'
-  ledge deploy shop ./shop --memory 256 --timeout 10s --env STAGE=test --env API_KEY
+--env, --allow-host, --allow-invoke and --allow-publish replace all that the
+function had; with '' they remove all. --env NAME takes the value from the
+environment.`
+
+const deployExample = `  ledge deploy hello app.py --route 'GET /hello'
+  ledge deploy hello hello.wasm --route 'GET /hello'
+  ledge deploy orders ./orders --handler src/orders.create --allow-invoke stock --allow-publish 'orders/#'
+  ledge deploy shop shop.zip --memory 256 --timeout 10s --env STAGE=test --env API_KEY
   ledge deploy resize resize.wasm --route 'POST /resize' --payload raw --content-type image/png
   curl -s https://example.com/hello.wasm | ledge deploy hello -`
 
@@ -37,7 +49,9 @@ const deployExample = `  ledge deploy hello hello.wasm --route 'GET /hello'
 type deployFlags struct {
 	runtime, handler, description string
 	memory, timeout               string
-	env, allowHosts, routes       []string
+	env, routes                   []string
+	allowHosts                    []string
+	allowInvoke, allowPublish     []string
 	isolation                     string
 	concurrency                   int
 	payload, contentType          string
@@ -45,8 +59,8 @@ type deployFlags struct {
 }
 
 func (f *deployFlags) register(flags *pflag.FlagSet) {
-	textFlag(flags, &f.runtime, "runtime", "RUNTIME", "wasi or extism (default: found from the module)")
-	textFlag(flags, &f.handler, "handler", "NAME", "export to call, for extism modules that have several")
+	textFlag(flags, &f.runtime, "runtime", "RUNTIME", "python3.13, javascript, wasi, extism, or AWS Lambda's name for one (default: found from the code)")
+	textFlag(flags, &f.handler, "handler", "NAME", "what to call: FILE.FUNCTION, or an export of an extism module (default: found from the code)")
 	textFlag(flags, &f.description, "description", "TEXT", "what the function is for")
 	textFlag(flags, &f.memory, "memory", "SIZE", "memory of one instance: 128, 128MB or 1GiB (default 128)")
 	textFlag(flags, &f.timeout, "timeout", "DURATION", "wall time of one invocation, at most 15m (default 3s)")
@@ -54,10 +68,12 @@ func (f *deployFlags) register(flags *pflag.FlagSet) {
 	textFlag(flags, &f.isolation, "isolation", "MODE", "reuse: a warm instance serves many invocations; fresh: each gets a new one (default reuse)")
 	flags.IntVar(&f.concurrency, "concurrency", 0, "at most `N` invocations at the same time; more are throttled (default: the node's)")
 	listFlag(flags, &f.allowHosts, "allow-host", "HOST", "host that the function may call: example.com, example.com:8443 or *.example.com")
+	listFlag(flags, &f.allowInvoke, "allow-invoke", "NAME", "function that the function may invoke, or '*' for all")
+	listFlag(flags, &f.allowPublish, "allow-publish", "FILTER", "MQTT topics that the function may publish to: state/hall or state/#")
 	listFlag(flags, &f.routes, "route", "ROUTE", "HTTP route to the function: 'GET /hello', 'ANY /api/{proxy+}', '$default'")
 	textFlag(flags, &f.payload, "payload", "FORMAT", "of the routes: 2.0 (API Gateway events) or raw (body in, body out) (default 2.0)")
 	textFlag(flags, &f.contentType, "content-type", "TYPE", "of what raw routes answer")
-	flags.BoolVar(&f.noSnapshot, "no-snapshot", false, "run the module's initialisation for every instance instead of restoring it")
+	flags.BoolVar(&f.noSnapshot, "no-snapshot", false, "run a module's initialisation for every instance instead of restoring it")
 	flags.BoolVar(&f.publish, "publish", false, "publish the result as a numbered version")
 }
 
@@ -92,7 +108,7 @@ func (a *app) deployCommand() *cobra.Command {
 		},
 	}
 	f.register(cmd.Flags())
-	choices(cmd, "runtime", "wasi", "extism")
+	choices(cmd, "runtime", "python3.13", "javascript", "wasi", "extism")
 	choices(cmd, "isolation", "reuse", "fresh")
 	choices(cmd, "payload", "2.0", "raw")
 	return cmd
@@ -106,6 +122,9 @@ func (f *deployFlags) request(given func(flag string) bool, getenv func(string) 
 	}
 	if given("handler") {
 		r.Handler = &f.handler
+		if f.runtime == "wasi" && f.handler != "" {
+			return r, usagef("--handler: a wasi function has none, it starts at its main")
+		}
 	}
 	if given("description") {
 		r.Description = &f.description
@@ -156,13 +175,13 @@ func (f *deployFlags) request(given func(flag string) bool, getenv func(string) 
 		r.Environment = &environment{variables}
 	}
 	if given("allow-host") {
-		hosts := []string{} // not nil: null would mean "keep"
-		for _, host := range f.allowHosts {
-			if host != "" {
-				hosts = append(hosts, host)
-			}
-		}
-		r.AllowHosts = &hosts
+		r.AllowHosts = withoutEmpty(f.allowHosts)
+	}
+	if given("allow-invoke") {
+		r.AllowInvoke = withoutEmpty(f.allowInvoke)
+	}
+	if given("allow-publish") {
+		r.AllowPublish = withoutEmpty(f.allowPublish)
 	}
 	if err := checkPayload(f.payload, f.contentType); err != nil {
 		return r, err
@@ -174,6 +193,18 @@ func (f *deployFlags) request(given func(flag string) bool, getenv func(string) 
 		r.Routes = append(r.Routes, route{Route: text, Payload: f.payload, ContentType: f.contentType})
 	}
 	return r, nil
+}
+
+// withoutEmpty returns the values of a flag that are not empty. It is never nil
+// inside, which would mean "keep": one empty value removes what there was.
+func withoutEmpty(values []string) *[]string {
+	kept := []string{}
+	for _, value := range values {
+		if value != "" {
+			kept = append(kept, value)
+		}
+	}
+	return &kept
 }
 
 // readEnvFlags reads NAME=VALUE, and NAME alone from the environment.
@@ -219,13 +250,28 @@ func (a *app) deploy(ctx context.Context, c *client, name, path string, r deploy
 		return err
 	}
 	r.Code.ZipFile = code.blob
+	var has program
+	if r.Runtime == nil || r.Handler == nil {
+		now, err := c.present(ctx, name)
+		if err != nil {
+			return err
+		}
+		if has, err = code.program(r.Runtime, r.Handler, now); err != nil {
+			return err
+		}
+		r.Runtime, r.Handler = cmp.Or(r.Runtime, has.runtime), cmp.Or(r.Handler, has.handler)
+	}
 	req, err := jsonRequest(http.MethodPut, pathDeploy+url.PathEscape(name), r)
 	if err != nil {
 		return err
 	}
 	label := filepath.Base(code.name)
 	show.stage("uploading %s, %s", label, formatSize(int64(len(code.blob))))
-	req.body = &upload{Reader: req.body, left: req.size, sent: func() { show.stage("compiling %s", label) }}
+	doing := "compiling"
+	if has.language != "" {
+		doing = "starting"
+	}
+	req.body = &upload{Reader: req.body, left: req.size, sent: func() { show.stage("%s %s", doing, label) }}
 
 	var reply deployReply
 	raw, err := c.call(ctx, req, 0, &reply)
@@ -240,7 +286,7 @@ func (a *app) deploy(ctx context.Context, c *client, name, path string, r deploy
 	if len(reply.Routes) > 0 {
 		address = c.routesURL(ctx)
 	}
-	return a.write(describeDeploy(reply, name, address))
+	return a.write(describeDeploy(reply, name, address, has.found))
 }
 
 // deployFault adds what only a deploy can know.
@@ -261,7 +307,9 @@ func deployFault(err error, name string) error {
 	return err
 }
 
-func describeDeploy(reply deployReply, name, address string) []byte {
+// describeDeploy tells what came of a deploy. found is the file in which the
+// handler was found, if it was looked for.
+func describeDeploy(reply deployReply, name, address, found string) []byte {
 	fn, d := reply.Function, reply.Deployment
 	var f fields
 	verb := "updated"
@@ -270,16 +318,26 @@ func describeDeploy(reply deployReply, name, address string) []byte {
 	}
 	fmt.Fprintf(&f.b, "%s %s\n", name, verb)
 	f.add("version", fn.Version)
-	f.add("runtime", fn.runtime())
+	f.add("runtime", fn.describeRuntime())
+	if found != "" {
+		f.add("handler", fn.Handler+", found in "+found)
+	} else if fn.runtime() != "wasi" {
+		f.add("handler", fn.Handler)
+	}
 	f.add("code", formatSize(fn.CodeSize))
 	if d.Compiled {
 		f.add("compiled", "in "+formatMillis(d.CompileMillis))
-	} else {
+	} else if languageOf(fn.runtime()) == nil { // only a module is code to compile
 		f.add("compiled", "before; the same code is used again")
 	}
-	f.add("start", formatMillis(d.InitMillis))
-	if d.Snapshot {
+	switch {
+	case d.Snapshot && d.InitMillis == 0 && d.ImageBytes == 0:
+		f.add("start", "before; the same snapshot is used again")
+	case d.Snapshot:
+		f.add("start", formatMillis(d.InitMillis))
 		f.add("snapshot", formatSize(d.ImageBytes))
+	default:
+		f.add("start", formatMillis(d.InitMillis))
 	}
 	for _, note := range d.Notes {
 		f.add("note", note)

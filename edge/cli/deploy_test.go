@@ -17,9 +17,13 @@ const deployed = `{"Function":` + helloConfig + `,"Created":true,
 	"Deployment":{"Compiled":true,"CompileMillis":41.7,"InitMillis":0.93,"Snapshot":true,"ImageBytes":196608,"Notes":["wrote a note\u0007"]},
 	"Routes":[{"Route":"GET /hello/{name}","Function":"hello"},{"Route":"POST /in/{rest+}","Function":"hello"},{"Route":"$default","Function":"hello"}]}`
 
+const configurationOfHello = "GET /2015-03-31/functions/hello/configuration"
+
+// deployNode is a node that has no function hello yet.
 func deployNode(t *testing.T, answer http.HandlerFunc) (n *node, module string) {
 	n = newNode(t, map[string]http.HandlerFunc{
 		"PUT /v1/functions/hello": answer,
+		configurationOfHello:      failure(404, awsNotFound, "Function not found: arn"),
 		"GET /v1/version":         reply(200, `{"Version":"1.2.3","HTTP":":8081"}`),
 	})
 	module = filepath.Join(t.TempDir(), "hello.wasm")
@@ -56,6 +60,7 @@ func TestDeploySendsFlags(t *testing.T) {
 			"--runtime", "extism", "--handler", "greet", "--memory", "1GiB", "--timeout", "1m30s",
 			"--env", "A=1=2", "--env", "TOKEN", "--env", "EMPTY=", "--isolation", "fresh", "--concurrency", "7",
 			"--allow-host", "example.com", "--allow-host", "*.example.org",
+			"--allow-invoke", "*", "--allow-publish", "a/#", "--allow-publish", "b",
 			"--route", "GET /a", "--route", "$default", "--payload", "raw", "--content-type", "image/png",
 			"--no-snapshot=false", "--description", "d", "--publish"},
 		stdin: emptyModule,
@@ -67,7 +72,7 @@ func TestDeploySendsFlags(t *testing.T) {
 	var got, want map[string]any
 	const sent = `{"Runtime":"extism","Handler":"greet","Description":"d","TimeoutMillis":90000,"MemorySize":1024,
 		"Environment":{"Variables":{"A":"1=2","TOKEN":"s3cret","EMPTY":""}},"Concurrency":7,"Isolation":"fresh",
-		"AllowHosts":["example.com","*.example.org"],"NoSnapshot":false,"Publish":true,
+		"AllowHosts":["example.com","*.example.org"],"AllowInvoke":["*"],"AllowPublish":["a/#","b"],"NoSnapshot":false,"Publish":true,
 		"Routes":[{"Route":"GET /a","Payload":"raw","ContentType":"image/png"},{"Route":"$default","Payload":"raw","ContentType":"image/png"}]}`
 	if err := json.Unmarshal([]byte(n.only("PUT /v1/functions/hello").Body), &got); err != nil {
 		t.Fatal(err)
@@ -82,10 +87,10 @@ func TestDeploySendsFlags(t *testing.T) {
 
 	// Empty values remove what there was, which null would keep.
 	n2, _ := deployNode(t, reply(200, deployed))
-	if o := n2.run("deploy", "hello", module, "--env", "", "--allow-host", ""); o.exit != 0 {
+	if o := n2.run("deploy", "hello", module, "--env", "", "--allow-host", "", "--allow-invoke", "", "--allow-publish", ""); o.exit != 0 {
 		t.Fatal(o.stderr)
 	}
-	if body := n2.only("PUT /v1/functions/hello").Body; !strings.Contains(body, `"Variables":{}`) || !strings.Contains(body, `"AllowHosts":[]`) {
+	if body := n2.only("PUT /v1/functions/hello").Body; !strings.Contains(body, `"Variables":{}`) || !strings.Contains(body, `"AllowHosts":[],"AllowInvoke":[],"AllowPublish":[]`) {
 		t.Errorf("sent %s", body)
 	}
 }
@@ -146,17 +151,26 @@ func TestDeployRefusals(t *testing.T) {
 		{module, "ledge: link: unknown import env.foo; use WASI preview 1\n"},
 		{dir + "/none.wasm", "ledge: cannot read " + dir + "/none.wasm: no such file or directory\n"},
 		{file("a.wat", "(module)"), "ledge: " + dir + "/a.wat is WebAssembly text, not a module\n  compile it first: wat2wasm " + dir + "/a.wat -o " + dir + "/a.wasm\n"},
-		{file("a.py", "x"), "ledge: " + dir + "/a.py needs a language runtime that this version does not have\n  " + languageWhy + "\n"},
-		{file("a.MJS", "x"), "ledge: " + dir + "/a.MJS needs a language runtime that this version does not have\n  " + languageWhy + "\n"},
-		{file("a.go", "package main"), "ledge: " + dir + "/a.go is source code\n  " + sourceAdvice + "\n"},
+		{file("a.py", "x"), "ledge: " + dir + "/a.py has no function called lambda_handler or handler\n  say which to call: --handler a.FUNCTION\n"},
+		{file("a.MJS", "x"), "ledge: " + dir + "/a.MJS has no function called lambda_handler or handler\n  say which to call: --handler a.FUNCTION\n"},
+		{file("a.b.py", "x"), "ledge: " + dir + "/a.b.py cannot be named by a handler, which is FILE.FUNCTION\n  rename the file so that it has neither white space nor another dot\n"},
+		{file("empty.py", ""), "ledge: " + dir + "/empty.py is empty\n"},
+		{file("a.go", "package main"), "ledge: " + dir + "/a.go is source code\n  compile it to WebAssembly first, for example: GOOS=wasip1 GOARCH=wasm go build -o hello.wasm .\n"},
+		{file("a.ts", "x"), "ledge: " + dir + "/a.ts is TypeScript\n  compile it to JavaScript first, for example: npx esbuild " + dir + "/a.ts --bundle --format=esm --outfile=index.mjs\n"},
 		{file("empty.wasm", ""), "ledge: " + dir + "/empty.wasm is empty\n"},
-		{file("elf.wasm", "\x7fELF"), "ledge: " + dir + "/elf.wasm is neither a Wasm module nor a zip\n  deploy a .wasm, a .zip or a folder that holds a bootstrap.wasm\n"},
-		{big, "ledge: " + big + " is too large: at most 50 MB can be uploaded\n  strip the module (wasm-opt -O --strip-debug), or leave out files that it does not read\n"},
+		{file("elf.wasm", "\x7fELF"), "ledge: " + dir + "/elf.wasm is neither a Wasm module nor a zip\n  deploy a .wasm, a .py, a .js or .mjs, a .zip, or a folder\n"},
+		{big, "ledge: " + big + " is too large: at most 50 MB can be uploaded\n  leave out files that the function does not read, or strip the module (wasm-opt -O --strip-debug)\n"},
 	} {
 		n.run("deploy", "hello", c.path).want(t, 1, "", c.stderr)
 	}
-	if calls := n.calls(); len(calls) != 1 {
-		t.Errorf("%d requests, want only the one for a module", len(calls))
+	uploads := 0
+	for _, c := range n.calls() {
+		if strings.HasPrefix(c.Target, "PUT ") {
+			uploads++
+		}
+	}
+	if uploads != 1 {
+		t.Errorf("%d uploads, want only the one of a module", uploads)
 	}
 }
 
@@ -165,6 +179,7 @@ func TestDeployUsage(t *testing.T) {
 		{"--memory", "lots"}, {"--memory", "1KB"}, {"--memory", "0"}, {"--timeout", "-1s"}, {"--timeout", "0"},
 		{"--concurrency", "0"}, {"--concurrency", "x"}, {"--isolation", "none"}, {"--payload", "3.0"},
 		{"--payload", "raw"}, {"--content-type", "a/b", "--route", "GET /"}, {"--env", "=x"},
+		{"--runtime", "wasi", "--handler", "run"},
 		{"--env", "UNSET"}, {"--env", "A=1", "--env", "A=2"}, {"--cron", "x"},
 	} {
 		o := commandLine{args: append([]string{"deploy", "hello", "x.wasm"}, args...)}.run(t)

@@ -171,7 +171,7 @@ func describeFunction(f configuration, routes []route) []byte {
 	b.add("arn", f.FunctionArn)
 	b.add("description", f.Description)
 	b.add("version", f.Version)
-	b.add("runtime", f.runtime())
+	b.add("runtime", f.describeRuntime())
 	b.add("handler", f.Handler)
 	b.add("memory", fmt.Sprintf("%d MB", f.MemorySize))
 	b.add("timeout", f.timeout().String())
@@ -187,6 +187,12 @@ func describeFunction(f configuration, routes []route) []byte {
 	b.add("modified", shortTime(f.LastModified))
 	for _, host := range f.Ledge.AllowHosts {
 		b.add("allow host", host)
+	}
+	for _, function := range f.Ledge.AllowInvoke {
+		b.add("allow invoke", function)
+	}
+	for _, filter := range f.Ledge.AllowPublish {
+		b.add("allow publish", filter)
 	}
 	names := make([]string, 0, len(f.Environment.Variables))
 	for name := range f.Environment.Variables {

@@ -72,14 +72,15 @@ type app struct {
 	json     bool
 }
 
-const rootLong = `Ledge turns this machine into a serverless appliance: it runs WebAssembly
-functions, serves them over HTTP and still has them after a power cut.
+const rootLong = `Ledge turns this machine into a serverless appliance: it runs functions
+in Python, JavaScript and WebAssembly, serves them over HTTP and still has them
+after a power cut.
 
 Start a node with "ledge serve"; every other command talks to a node that runs,
 through the socket in its data folder (--data) or over TCP (--endpoint).`
 
 const rootExample = `  ledge serve &
-  ledge deploy hello hello.wasm --route 'GET /hello'
+  ledge deploy hello app.py --route 'GET /hello'
   curl http://localhost:8080/hello
   ledge invoke hello --payload '{"name":"Ada"}'
   ledge logs hello -f`
