@@ -212,6 +212,7 @@ func (a *appliance) openEngine(s cli.ServeSettings, store *persist.Store, logs *
 	cfg.IdleTimeout = s.IdleTimeout
 	cfg.Logs = functionLogs{logs}
 	cfg.KV = store.KV()
+	cfg.Log = a.log
 	functions, err := engine.Open(cfg)
 	if err != nil {
 		return nil, explain(err)

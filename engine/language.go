@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -83,30 +84,48 @@ func (r *Runtime) ready(ctx context.Context, l *language) (*start, error) {
 	if l.missing != nil {
 		return nil, &DeployError{Op: "runtime", Why: l.name + ": " + l.missing.Error(), Hint: "use a release of the node, or run make runtimes before make build", Err: l.missing}
 	}
-	l.mu.Lock()
-	s := l.start
-	if s == nil {
-		s = &start{done: make(chan struct{})}
-		l.start = s
-		r.preparing.Add(1)
-		go func() {
-			defer r.preparing.Done()
-			s.err = r.prepare(context.WithoutCancel(ctx), l, s)
-			if s.err != nil {
-				l.mu.Lock()
-				l.start = nil // the next one tries again
-				l.mu.Unlock()
-			}
-			close(s.done)
-		}()
-	}
-	l.mu.Unlock()
+	s := r.begin(context.WithoutCancel(ctx), l)
 	select {
 	case <-s.done:
 		return s, s.err
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
+}
+
+// begin starts to make the language ready, unless that has begun.
+func (r *Runtime) begin(ctx context.Context, l *language) *start {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.start != nil {
+		return l.start
+	}
+	s := &start{done: make(chan struct{})}
+	l.start = s
+	r.preparing.Add(1)
+	go func() {
+		defer r.preparing.Done()
+		if s.err = r.prepare(ctx, l, s); s.err != nil {
+			l.mu.Lock()
+			l.start = nil // the next one tries again
+			l.mu.Unlock()
+		}
+		close(s.done)
+	}()
+	return s
+}
+
+// expect makes a language ready in the background where that takes long because
+// its code is not among the artifacts, as after an update of the node. The caller
+// holds changing, and closed is not set.
+func (r *Runtime) expect(l *language) {
+	if l.missing != nil {
+		return
+	}
+	if _, err := os.Stat(filepath.Join(r.artifacts.dir, r.codeOfLanguage(l)+artifactSuffix)); err == nil {
+		return
+	}
+	r.begin(context.Background(), l)
 }
 
 func (r *Runtime) prepare(ctx context.Context, l *language, s *start) (err error) {
@@ -139,6 +158,10 @@ func (r *Runtime) baseName(l *language) string {
 	return r.artifacts.name("base", []byte(l.bundle.Recipe), []byte(l.bundle.Files[bundle.CodeFile].SHA256), []byte(l.bundle.Files[bundle.ImageFile].SHA256))
 }
 
+func (r *Runtime) codeOfLanguage(l *language) string {
+	return r.artifacts.name("code", []byte(l.bundle.Files[bundle.CodeFile].SHA256))
+}
+
 // librarySuffix marks folders among the artifacts.
 const librarySuffix = ".library"
 
@@ -154,7 +177,7 @@ func (r *Runtime) unpackLibrary(l *language) (string, error) {
 // languageCode returns the compiled interpreter: from the artifacts, else as the
 // build compiled it, else compiled here, which takes a small device a minute.
 func (r *Runtime) languageCode(ctx context.Context, l *language, s *start) (*wasmtime.Module, error) {
-	name := r.artifacts.name("code", []byte(l.bundle.Recipe), []byte(l.bundle.Files[bundle.CodeFile].SHA256))
+	name := r.codeOfLanguage(l)
 	module, err := r.artifacts.open(name)
 	if module != nil || err != nil {
 		return module, err
@@ -331,7 +354,7 @@ func (r *Runtime) keepLanguage(l *language, keep map[string]bool) {
 	}
 	name := r.baseName(l)
 	keep[name] = true
-	keep[r.artifacts.name("code", []byte(l.bundle.Recipe), []byte(l.bundle.Files[bundle.CodeFile].SHA256))] = true
+	keep[r.codeOfLanguage(l)] = true
 	if state, ok, err := r.artifacts.loadState(name); ok && err == nil {
 		keep[state.Image] = true
 	}

@@ -203,6 +203,9 @@ func (r *Runtime) Register(f Function) error {
 		return ErrClosed
 	}
 	r.swap(newVersion(r, f))
+	if f.language() {
+		r.expect(r.languages[f.Runtime])
+	}
 	return nil
 }
 
