@@ -97,7 +97,11 @@ func lastLine(s string) string {
 	if i := strings.LastIndexByte(s, '\n'); i >= 0 {
 		s = s[i+1:]
 	}
-	return strings.TrimPrefix(strings.TrimSpace(s), "wasm trap: ")
+	s = strings.TrimSpace(s)
+	if number, cause, ok := strings.Cut(s, ": "); ok && strings.Trim(number, "0123456789") == "" {
+		s = cause // one of several, which it numbers
+	}
+	return strings.TrimPrefix(s, "wasm trap: ")
 }
 
 func lines(s string) []string {

@@ -123,11 +123,18 @@ func (r *Runtime) invokeWarm(ctx context.Context, v *version, p *program, inv *I
 	outcome := in.shell.Call(inv.Payload, v.function.Limits.Timeout)
 	r.ticker.end(in)
 	err := r.finish(ctx, v, p, in, inv, res, outcome, v.function.Limits.Timeout)
-	if keep = !in.shell.Unwound() && (outcome == capi.OK || outcome == capi.Failed); keep {
+	if keep = !in.shell.Unwound() && (outcome == capi.OK || outcome == capi.Failed) && !exited(err); keep {
 		_, ended, _ := in.shell.Times()
 		v.put(in, ended)
 	}
 	return err
+}
+
+// exited reports whether the code of a language asked for the end of its process,
+// after which AWS Lambda has a new one too.
+func exited(err error) bool {
+	var failed *FunctionError
+	return errors.As(err, &failed) && failed.Type == "Runtime.ExitError"
 }
 
 // start makes a new live Instance. As on AWS Lambda, initialising it has a time

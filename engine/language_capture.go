@@ -42,23 +42,7 @@ func languageEnvironment(f *Function, l *language) []string {
 
 // captureBase starts the interpreter and stores its base image.
 func (r *Runtime) captureBase(ctx context.Context, l *language, s *start) error {
-	wasm, err := l.bundle.Read(bundle.ImageFile)
-	if err != nil {
-		return err
-	}
-	first, err := wasmtime.NewModule(r.machine.engine, wasm)
-	if err != nil {
-		return fmt.Errorf("compile its first memory: %w", err)
-	}
-	defer first.Close()
-	cfg := r.baseConfig(l, s)
-	cfg.Image = first
-	var steps []step
-	if l.bundle.StartExport != "" {
-		steps = append(steps, step{export: l.bundle.StartExport})
-	}
-	steps = append(steps, step{export: languageInitialize}, step{export: languageStart})
-	return r.runOnce(ctx, &Function{Name: l.name, Version: Latest}, cfg, steps, func(in *instance, d *Deployment) error {
+	return r.runBase(ctx, l, s, func(in *instance, d *Deployment) error {
 		// The last page belongs to nobody: see deltaState.
 		if err := in.shell.Grow(1); err != nil {
 			return err
@@ -80,6 +64,27 @@ func (r *Runtime) captureBase(ctx context.Context, l *language, s *start) error 
 		module.Close() // each function opens it for itself
 		return nil
 	})
+}
+
+// runBase starts the interpreter and hands it to use.
+func (r *Runtime) runBase(ctx context.Context, l *language, s *start, use func(*instance, *Deployment) error) error {
+	wasm, err := l.bundle.Read(bundle.ImageFile)
+	if err != nil {
+		return err
+	}
+	first, err := wasmtime.NewModule(r.machine.engine, wasm)
+	if err != nil {
+		return fmt.Errorf("compile its first memory: %w", err)
+	}
+	defer first.Close()
+	cfg := r.baseConfig(l, s)
+	cfg.Image = first
+	var steps []step
+	if l.bundle.StartExport != "" {
+		steps = append(steps, step{export: l.bundle.StartExport})
+	}
+	steps = append(steps, step{export: languageInitialize}, step{export: languageStart})
+	return r.runOnce(ctx, &Function{Name: l.name, Version: Latest}, cfg, steps, use)
 }
 
 // captureFunction loads the handler into a restored interpreter and stores what

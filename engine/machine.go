@@ -17,7 +17,9 @@ const (
 	// maxInstances leaves room below 10000 threads, with which Go ends a process: a
 	// running Instance has one.
 	maxInstances = 8000
-	wasmStack    = 2 << 20 // an interpreter that recurses needs more than compiled code
+	// wasmStack leaves room below capi.ThreadStack for what calls and is called by a
+	// guest. An interpreter that recurses needs more than compiled code.
+	wasmStack = 4 << 20
 	// keepResident bytes of a freed memory are zeroed by hand instead of being
 	// given back to the kernel, which costs more for small guests.
 	keepResident = 128 << 10
@@ -78,6 +80,9 @@ type machine struct {
 }
 
 func newMachine(cfg Config) (*machine, error) {
+	if err := capi.StackLimit(); err != nil {
+		return nil, err
+	}
 	l, err := chooseLayout(cfg.AddressBits, cfg.MaxInstances, capi.CanReserve)
 	if err != nil {
 		return nil, err

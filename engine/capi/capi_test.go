@@ -18,11 +18,13 @@ import (
 // noHost is a Host for guests that make no host calls.
 type noHost struct{ Host }
 
-func newEngine(t testing.TB) *wasmtime.Engine {
+func newEngine(t testing.TB) *wasmtime.Engine { return newEngineWithStack(t, 512<<10) }
+
+func newEngineWithStack(t testing.TB, stack uint64) *wasmtime.Engine {
 	config := wasmtime.NewConfig()
 	config.SetEpochInterruption(true)
 	Configure(config, PoolConfig{Instances: 64, MaxMemory: 1 << 30, Reservation: 4 << 30, Guard: 32 << 20,
-		KeepResident: 256 << 10, WarmSlots: 64, WasmStack: 512 << 10})
+		KeepResident: 256 << 10, WarmSlots: 64, WasmStack: stack})
 	engine := wasmtime.NewEngineWithConfig(config)
 	t.Cleanup(engine.Close)
 	return engine

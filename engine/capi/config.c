@@ -1,4 +1,6 @@
+#define _GNU_SOURCE
 #include "ledge.h"
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -6,12 +8,35 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+// A guest runs on the stack of the thread that calls it, and nothing but the end
+// of that stack would stop it if it were smaller than what libwasmtime is told
+// (max_wasm_stack). How large stacks are is the user's setting (ulimit -s), which
+// may be too little and, where it is unlimited, means 2 MiB for threads. So it is
+// set here, before the Go runtime makes its first thread.
+__attribute__((constructor)) static void widen_stacks(void) {
+  struct rlimit limit;
+  if (getrlimit(RLIMIT_STACK, &limit) == 0 && limit.rlim_cur < LEDGE_THREAD_STACK) { // the first thread's
+    limit.rlim_cur = limit.rlim_max < LEDGE_THREAD_STACK ? limit.rlim_max : LEDGE_THREAD_STACK;
+    setrlimit(RLIMIT_STACK, &limit);
+  }
+  pthread_attr_t attr;
+  if (pthread_attr_init(&attr) != 0) return;
+  if (pthread_attr_setstacksize(&attr, LEDGE_THREAD_STACK) == 0) pthread_setattr_default_np(&attr);
+  pthread_attr_destroy(&attr);
+}
+
+bool ledge_stacks_are_wide(void) {
+  struct rlimit limit;
+  return getrlimit(RLIMIT_STACK, &limit) == 0 && limit.rlim_cur >= LEDGE_THREAD_STACK;
+}
+
 // Of one module. The pool has so many for each instance: modules with many must
 // not take those of others.
 enum { TABLES = 8 };
 
 void ledge_configure(wasm_config_t *config, const ledge_pool_config *p) {
   wasmtime_config_max_wasm_stack_set(config, p->wasm_stack);
+  wasmtime_config_async_stack_size_set(config, p->wasm_stack); // unused, but it must not be less
   wasmtime_config_memory_reservation_set(config, p->reservation);
   wasmtime_config_memory_guard_size_set(config, p->guard);
   // Memories live in slots of a fixed place, so code need not reload their base.

@@ -65,6 +65,15 @@ func Portable(config *wasmtime.Config, arch string) error {
 // space. It reserves them for a moment and uses none.
 func CanReserve(bytes uint64) bool { return bool(C.ledge_can_reserve(C.uint64_t(bytes))) }
 
+// StackLimit returns an error where the process's threads cannot have the stack
+// that guests may use.
+func StackLimit() error {
+	if bool(C.ledge_stacks_are_wide()) {
+		return nil
+	}
+	return fmt.Errorf("the hard limit on the stack is below %d MB; raise it with ulimit -Hs %d", C.LEDGE_THREAD_STACK>>20, C.LEDGE_THREAD_STACK>>10)
+}
+
 // CanRenice reports whether a thread of this process may lower its priority
 // and raise it again.
 func CanRenice() bool { return bool(C.ledge_can_renice()) }

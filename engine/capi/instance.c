@@ -11,7 +11,7 @@
 enum { STORE_INSTANCES = 2, STORE_TABLES = 16, STORE_MEMORIES = 1, STORE_TABLE_ELEMENTS = 100000 };
 enum { KEEP_OUTPUT = 64 << 10 };          // of a buffer between calls
 enum { RENICE_AFTER_TICKS = 3, NICE = 10 }; // a call that lasts this long yields to short ones
-enum { MAX_FRAMES = 32, MAX_MESSAGE = 64 << 10 };
+enum { MAX_FRAMES = 32 };
 
 int64_t ledge_now(void) {
   struct timespec t;
@@ -193,10 +193,10 @@ static void describe_frames(ledge_instance *in, const wasm_frame_vec_t *frames) 
   in->frames_len = text.len;
 }
 
-void ledge_set_message(ledge_instance *in, const char *text, size_t len) {
+void ledge_set_message(ledge_instance *in, const char *text, size_t len, size_t max) {
   free(in->message);
   while (len > 0 && text[len - 1] == 0) len--; // a trap's message counts its end
-  if (len > MAX_MESSAGE) len = MAX_MESSAGE;    // a guest's own may be as long as its memory
+  if (len > max) len = max;                    // a guest's own may be as long as its memory
   in->message = malloc(len + 1);
   if (in->message) memcpy(in->message, text, len);
   in->message_len = in->message ? len : 0;
@@ -218,7 +218,7 @@ static int conclude(ledge_instance *in, wasmtime_error_t *error, wasm_trap_t *tr
     in->outcome = LEDGE_TRAP;
     wasm_message_t text;
     wasm_trap_message(trap, &text);
-    ledge_set_message(in, text.data, text.size);
+    ledge_set_message(in, text.data, text.size, LEDGE_MESSAGE);
     wasm_byte_vec_delete(&text);
     wasm_trap_trace(trap, &frames);
   } else {
@@ -239,7 +239,7 @@ static int conclude(ledge_instance *in, wasmtime_error_t *error, wasm_trap_t *tr
 }
 
 static int fail(ledge_instance *in, const char *text) {
-  ledge_set_message(in, text, strlen(text));
+  ledge_set_message(in, text, strlen(text), LEDGE_MESSAGE);
   return in->outcome = LEDGE_ERROR;
 }
 
@@ -349,7 +349,7 @@ static void collect_extism(ledge_instance *in, int32_t code) {
     size_t len = 0;
     for (size_t i = 0; i < k->nblocks; i++)
       if (k->blocks[i].offset == k->error_offset && !k->blocks[i].free) len = k->blocks[i].len;
-    ledge_set_message(in, len ? (const char *)k->data + k->error_offset : "", len);
+    ledge_set_message(in, len ? (const char *)k->data + k->error_offset : "", len, LEDGE_MESSAGE);
     in->exit_status = code;
     in->outcome = LEDGE_FAILED;
     return;

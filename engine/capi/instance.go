@@ -161,7 +161,7 @@ func (in *Instance) Log() (text []byte, dropped int) {
 }
 
 // Message is the reason of the last Outcome but OK.
-// It has at most 64 KiB.
+// It has at most 64 KiB, and 1 MiB where it is the error object of a language.
 func (in *Instance) Message() string { return C.GoStringN(in.c.message, C.int(in.c.message_len)) }
 
 // Frames is the guest's backtrace of the last trap, a line for each frame.

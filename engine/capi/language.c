@@ -44,7 +44,7 @@ HOST(fail) {
   const uint8_t *text = ledge_guest(in, U32(0), U32(1));
   if (!text) return OUTSIDE;
   in->failed = true;
-  ledge_set_message(in, (const char *)text, U32(1));
+  ledge_set_message(in, (const char *)text, U32(1), LEDGE_ERROR_OBJECT);
   return NULL;
 }
 

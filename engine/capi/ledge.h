@@ -191,6 +191,7 @@ typedef struct {
 } ledge_instance;
 
 // config.c
+enum { LEDGE_THREAD_STACK = 8 << 20 }; // bytes that every thread has
 typedef struct {
   uint32_t instances;   // stores at the same time
   uint64_t max_memory;  // bytes of one linear memory
@@ -205,6 +206,7 @@ wasmtime_linker_t *ledge_linker_new(wasm_engine_t *, char **message, size_t *mes
 char *ledge_take_error(wasmtime_error_t *, size_t *len); // deletes the error
 bool ledge_can_reserve(uint64_t bytes);
 bool ledge_can_renice(void);
+bool ledge_stacks_are_wide(void); // false: the user's hard limit is in the way
 
 // instance.c
 ledge_instance *ledge_instance_alloc(const ledge_template *, uint64_t host);
@@ -283,7 +285,8 @@ static inline ledge_instance *ledge_caller(wasmtime_caller_t *caller) {
 enum { LEDGE_HOST_VAR_GET, LEDGE_HOST_VAR_SET, LEDGE_HOST_VAR_DELETE, LEDGE_HOST_HTTP };
 // The calls of a language, which has numbers of its own from here on.
 enum { LEDGE_HOST_LANGUAGE = 1 << 16 };
-// Sets the message of the last outcome; takes a copy.
-void ledge_set_message(ledge_instance *, const char *text, size_t len);
+// Sets the message of the last outcome to a copy of at most max bytes.
+enum { LEDGE_MESSAGE = 64 << 10, LEDGE_ERROR_OBJECT = 1 << 20 };
+void ledge_set_message(ledge_instance *, const char *text, size_t len, size_t max);
 
 #endif
