@@ -19,9 +19,9 @@ type deltaState struct {
 
 const (
 	deltaSuffix = ".delta"
-	// maxPatches bounds the mappings of one Instance: a process has 65530, which
-	// the slots of all Instances share.
-	maxPatches = 24
+	// maxPatches bounds the mappings of one Instance, of which a process usually has
+	// 65530 for all slots. With fewer, more pages that did not change are stored.
+	maxPatches = 64
 	// maxDelta is how many bytes of a memory a delta may hold; a Snapshot that
 	// differs more has an image of its own.
 	maxDelta = 8 << 20

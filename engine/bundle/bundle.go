@@ -91,7 +91,7 @@ func Open(files fs.FS) (*Bundle, error) {
 // Read returns a file of the bundle, uncompressed and checked. The caller owns it.
 func (b *Bundle) Read(name string) ([]byte, error) {
 	want, ok := b.Files[name]
-	if !ok || want.Size > maxFile {
+	if !ok || want.Size < 0 || want.Size > maxFile {
 		return nil, fmt.Errorf("the bundle of %s has no %s", b.Name, name)
 	}
 	packed, err := b.files.Open(name + Suffix)

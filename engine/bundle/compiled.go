@@ -44,7 +44,7 @@ func (c *Compiled) Read() ([]byte, error) {
 		return nil, err
 	}
 	defer packed.Close()
-	if c.Size > maxFile {
+	if c.Size < 0 || c.Size > maxFile {
 		return nil, fmt.Errorf("%s has %d bytes", c.name, c.Size)
 	}
 	data, err := Decompress(packed, c.Size)

@@ -17,8 +17,10 @@
 // this.
 #define _GNU_SOURCE
 #include "ledge.h"
+#include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 bool ledge_overlay(ledge_instance *in) {
   const ledge_template *t = in->template;
@@ -29,8 +31,16 @@ bool ledge_overlay(ledge_instance *in) {
   for (size_t i = 0; i < t->npatches; i++) {
     const ledge_patch *p = &t->patches[i];
     if (p->offset > size || p->len > size - p->offset) return false;
-    if (mmap(base + p->offset, p->len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED, t->delta, (off_t)p->at) == MAP_FAILED)
-      return false;
+    void *at = base + p->offset;
+    if (mmap(at, p->len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED, t->delta, (off_t)p->at) != MAP_FAILED) continue;
+    // The process has too many mappings (vm.max_map_count). A copy does as well, but
+    // only this instance has it: the mark goes with it, and the next one comes here.
+    for (uint64_t done = 0; done < p->len;) {
+      ssize_t got = pread(t->delta, (uint8_t *)at + done, p->len - done, (off_t)(p->at + done));
+      if (got < 0 && errno == EINTR) continue;
+      if (got <= 0) return false;
+      done += (uint64_t)got;
+    }
   }
   return memcmp(base + t->mark_at, t->mark, LEDGE_MARK) == 0;
 }

@@ -311,7 +311,10 @@ int32_t ledge_path_stat(ledge_instance *in, uint32_t dir, const uint8_t *path, u
   if (!from) return ERRNO_BADF;
   int32_t error = resolve(from, path, len, where);
   if (error) return error;
-  if (!where[0]) return ledge_file_stat(in, from->mount + LEDGE_FIRST_FILE, out);
+  if (!where[0] && mount_of(in, from)->fd < 0) { // a mount without a folder is an empty one
+    write_stat(from, &(struct stat){.st_mode = S_IFDIR, .st_nlink = 1}, out);
+    return 0;
+  }
   int host = open_beneath(mount_of(in, from), where, O_PATH | O_CLOEXEC);
   if (host < 0) return from_errno(errno);
   if (fstat(host, &s) != 0) error = from_errno(errno);
