@@ -38,8 +38,18 @@ start_appliance "${serve[@]}"
 "${ledge[@]}" deploy --data "$data" echo build/functions/echo.wasm --route 'POST /echo' --payload raw
 "${ledge[@]}" deploy --data "$data" greet build/functions/greet-extism-go.wasm --handler greet \
   --timeout 30s --route 'POST /greet' --payload raw
+"${ledge[@]}" deploy --data "$data" python testdata/functions/hello-python/app.py \
+  --timeout 30s --route 'GET /python/{name}' --isolation fresh | tee "$work/python.txt"
+"${ledge[@]}" deploy --data "$data" javascript testdata/functions/hello-javascript/index.mjs \
+  --timeout 30s --route 'GET /javascript/{name}' --isolation fresh
+if grep 'was compiled for this processor' "$work/python.txt"; then
+  echo 'arm64: the binary does not carry Python compiled for it' >&2
+  exit 1
+fi
 expect "$("${ledge[@]}" invoke --data "$data" hello)" 'Hello from the edge'
 expect "$(ask "$url/hello")" 'Hello from the edge'
+expect "$(ask "$url/python/Ada")" '"greetings": 1'
+expect "$(ask "$url/javascript/Ada")" '"greetings":1'
 expect "$(ask -d 'over and out' "$url/echo")" 'over and out'
 expect "$(ask -d '{"name":"Ada"}' "$url/greet")" '"calls":1'
 
@@ -48,11 +58,14 @@ stop_appliance
 start_appliance "${serve[@]}"
 expect "$("${ledge[@]}" invoke --data "$data" hello)" 'Hello from the edge'
 expect "$(ask -d '{"name":"Ada"}' "$url/greet")" '"calls":2'
+expect "$(ask "$url/python/Ada")" '"greetings": 2'
+expect "$(ask "$url/javascript/Ada")" '"greetings":2'
 
 echo "-- kill, restart and invoke"
 stop_appliance KILL
 start_appliance "${serve[@]}"
 expect "$(ask "$url/hello")" 'Hello from the edge'
 expect "$(ask -d '{"name":"Ada"}' "$url/greet")" '"calls":3'
+expect "$(ask "$url/python/Ada")" '"greetings": 3'
 stop_appliance
 echo "arm64: deploy, invoke, restart, invoke: ok"

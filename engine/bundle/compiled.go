@@ -19,14 +19,14 @@ type Compiled struct {
 
 // Suffixes of the two files of a Compiled.
 const (
-	CompiledSuffix = ".cwasm" + Suffix
-	compiledFacts  = ".json"
+	CompiledSuffix = ".cwasm" + Suffix // the machine code
+	FactsSuffix    = ".json"           // a Compiled
 )
 
 // OpenCompiled returns the code that was compiled under that name; the error is
 // fs.ErrNotExist where there is none.
 func OpenCompiled(files fs.FS, name string) (*Compiled, error) {
-	text, err := fs.ReadFile(files, name+compiledFacts)
+	text, err := fs.ReadFile(files, name+FactsSuffix)
 	if err != nil {
 		return nil, err
 	}
