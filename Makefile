@@ -44,7 +44,7 @@ help: ## list the targets
 .PHONY: build
 build: bin/ledge ## build bin/ledge, one static binary for this machine
 
-bin/ledge: $(SOURCES) build/version .ci/build
+bin/ledge: $(SOURCES) build/version .ci/build | runtimes
 	@.ci/build $@ "$$(go env GOHOSTARCH)" "$(VERSION)"
 
 # Changes only when the version does, so that nothing is linked again in vain.
@@ -62,7 +62,7 @@ run: build examples ## build all, start the appliance and deploy the examples
 .PHONY: release
 release: dist/SHA256SUMS ## build static binaries for amd64 and arm64 into dist/
 
-dist/ledge-linux-%: $(SOURCES) build/version .ci/build | need-release
+dist/ledge-linux-%: $(SOURCES) build/version .ci/build | need-release runtimes
 	@.ci/build $@ $* "$(VERSION)"
 	@file $@ | grep -q 'statically linked' || { echo "$@ is not statically linked" >&2; exit 1; }
 	@! readelf --program-headers $@ | grep INTERP || { echo "$@ asks for a dynamic loader" >&2; exit 1; }
@@ -70,6 +70,11 @@ dist/ledge-linux-%: $(SOURCES) build/version .ci/build | need-release
 dist/SHA256SUMS: dist/ledge-linux-amd64 dist/ledge-linux-arm64
 	@cd dist && sha256sum $(^F) >$(@F).tmp && mv $(@F).tmp $(@F)
 	@cat $@
+
+# Builds Python and JavaScript from source, once a machine; quick when they are there.
+.PHONY: runtimes
+runtimes: ## build the language runtimes that are embedded
+	@.ci/runtimes
 
 # ---- tests
 
@@ -82,14 +87,14 @@ race: build examples hostile ## run all tests with the race detector
 	go test -race ./...
 
 .PHONY: lint
-lint: $(STATICCHECK) ## check with gofmt, go vet, staticcheck and bash -n
+lint: $(STATICCHECK) runtimes ## check with gofmt, go vet, staticcheck and bash -n
 	@unformatted=$$(gofmt -l $$(find . -name '*.go' -not -path './build/*')); \
 	if [ -n "$$unformatted" ]; then echo "gofmt -w is needed for:"; echo "$$unformatted"; exit 1; fi
 	go vet ./... ./testdata/bench
 	$(STATICCHECK) ./... ./testdata/bench
 	@for module in $(GO_FUNCTIONS); do \
 		(set -x; GOOS=wasip1 GOARCH=wasm go vet -C testdata/functions/$$module .); done
-	@for script in .ci/*; do bash -n "$$script"; done
+	@for script in .ci/* engine/*/guest/build*; do bash -n "$$script"; done
 
 .PHONY: bench
 bench: build examples hostile $(BENCHSTAT) | need-bench ## run the Go benchmarks, compared with the run before, then load the binary
@@ -101,7 +106,7 @@ bench: build examples hostile $(BENCHSTAT) | need-bench ## run the Go benchmarks
 	go run ./testdata/bench -ledge bin/ledge -functions build/functions -rounds $(ROUNDS) -duration $(DURATION)
 
 .PHONY: fuzz
-fuzz: examples hostile ## run every fuzz target for FUZZTIME
+fuzz: runtimes examples hostile ## run every fuzz target for FUZZTIME
 	@.ci/fuzz $(FUZZTIME)
 
 .PHONY: soak
@@ -162,7 +167,7 @@ build/functions/%.wasm: $(FUNCTIONS)/%.wat | need-wasm
 
 # need-GROUP installs a group of Debian packages; it is quick and quiet when they
 # are there. Targets list it behind a bar, so that it never makes them stale.
-NEEDS := wasm npm bench release qemu
+NEEDS := wasm npm bench release runtimes qemu
 .PHONY: $(NEEDS:%=need-%)
 $(NEEDS:%=need-%): need-%:
 	@.ci/need $*

@@ -1,0 +1,417 @@
+"""What the runtime does in Python: loading a handler, describing errors, logging.
+
+The exports in runtime.c call start, load, restored and describe. An event that
+succeeds runs nothing of this module but Context.__init__.
+
+Names, messages and formats are those of AWS Lambda's runtime interface client
+for Python (awslambdaric), so that what people know about it holds here.
+"""
+
+import builtins
+import gc
+import importlib
+import json
+import json.decoder
+import json.encoder
+import logging
+import os
+import posix
+import sys
+import time
+import traceback
+from _json import encode_basestring as quote
+from _json import make_encoder, make_scanner
+
+import _ledge
+import _sitebuiltins
+
+import _ledge_hints as hints
+import snapshot_restore_py as hooks
+
+TASK = "/var/task"
+LAYERS = ["/opt/python/lib/python3.13/site-packages", "/opt/python"]
+
+# What nearly every handler imports, and what many do. They are part of the base
+# image: importing them in a function costs a look into sys.modules.
+PRELOADED = """
+    abc base64 binascii bisect calendar collections.abc contextlib copy csv
+    dataclasses datetime decimal enum functools hashlib heapq hmac html http
+    inspect io itertools math numbers operator pathlib re string struct textwrap
+    threading types typing unicodedata urllib.parse uuid warnings weakref zlib
+    zoneinfo asyncio ledge
+""".split()
+
+
+class Fault(Exception):
+    """An error with the type and message that are to be shown."""
+
+    def __init__(self, kind, message, trace=()):
+        super().__init__(message)
+        self.kind = kind
+        self.message = message
+        self.trace = list(trace)
+
+
+# ---- the context object
+
+
+class CognitoIdentity:
+    __slots__ = ("cognito_identity_id", "cognito_identity_pool_id")
+
+    def __init__(self):
+        self.cognito_identity_id = None
+        self.cognito_identity_pool_id = None
+
+    def __repr__(self):
+        return "CognitoIdentity([cognito_identity_id=None,cognito_identity_pool_id=None])"
+
+
+class Context:
+    """The second argument of a handler. load sets what is the same for all."""
+
+    function_name = function_version = invoked_function_arn = None
+    memory_limit_in_mb = log_group_name = log_stream_name = None
+
+    def __init__(self, request_id):
+        self.aws_request_id = request_id
+        self.client_context = None
+        self.identity = CognitoIdentity()
+
+    def get_remaining_time_in_millis(self):
+        return _ledge.remaining()
+
+    def log(self, message):
+        sys.stdout.write(str(message))
+
+    def __repr__(self):
+        names = (
+            "aws_request_id log_group_name log_stream_name function_name memory_limit_in_mb "
+            "function_version invoked_function_arn client_context identity"
+        ).split()
+        return "LambdaContext([%s])" % ",".join("%s=%s" % (n, getattr(self, n)) for n in names)
+
+
+Context.__name__ = Context.__qualname__ = "LambdaContext"
+
+
+# ---- JSON as awslambdaric reads and writes it
+
+
+class Raw(str):
+    """Text that the slow encoder writes as it is: a number of any precision."""
+
+    __slots__ = ()
+
+
+class NeedsRaw(Exception):
+    """The C encoder met a value for which only the slow encoder has a form."""
+
+
+def encode_other(value):
+    if isinstance(value, bytes):
+        return value.decode("utf-8")
+    decimal = sys.modules.get("decimal")
+    if decimal is not None and isinstance(value, decimal.Decimal):
+        raise NeedsRaw
+    raise TypeError(f"Object of type {type(value).__name__} is not JSON serializable")
+
+
+def encode_other_slowly(value):
+    try:
+        return encode_other(value)
+    except NeedsRaw:
+        return float("nan") if value.is_nan() else Raw(value)
+
+
+def quote_or_raw(text):
+    return str.__str__(text) if type(text) is Raw else quote(text)
+
+
+# The containers that the C encoder is in, to notice one that is inside itself.
+open_containers = {}
+
+
+def new_encoder(other, quote, circular):
+    # markers, default, encoder, indent, key_separator, item_separator, sort_keys,
+    # skipkeys, allow_nan
+    return make_encoder(circular, other, quote, None, ": ", ", ", False, False, True)
+
+
+def encode_slowly(value):
+    """Encodes what the C encoder could not, or raises what tells why."""
+    open_containers.clear()  # it leaves them there when it fails
+    text = "".join(new_encoder(encode_other_slowly, quote_or_raw, {})(value, 0))
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:  # half a surrogate pair: JSON can say it, UTF-8 cannot
+        text = "".join(
+            new_encoder(encode_other_slowly, quote_ascii_or_raw, {})(value, 0)
+        )
+    return text
+
+
+def quote_ascii_or_raw(text):
+    if type(text) is Raw:
+        return str.__str__(text)
+    return json.encoder.encode_basestring_ascii(text)
+
+
+# ---- logging
+
+
+class Handler(logging.Handler):
+    """Writes records to the function's log, each with its request ID."""
+
+    def emit(self, record):
+        try:
+            sys.stdout.write(self.format(record))
+        except Exception:
+            self.handleError(record)
+
+
+NO_REQUEST = "00000000-0000-0000-0000-000000000000"
+
+
+def with_request_id(record):
+    request = _ledge.request()
+    record.aws_request_id = "" if request == NO_REQUEST else request
+    return True
+
+
+def start_logging():
+    logging.Formatter.converter = time.gmtime
+    handler = Handler()
+    handler.setFormatter(
+        logging.Formatter(
+            "[%(levelname)s]\t%(asctime)s.%(msecs)03dZ\t%(aws_request_id)s\t%(message)s\n",
+            "%Y-%m-%dT%H:%M:%S",
+        )
+    )
+    handler.addFilter(with_request_id)
+    logging.getLogger().addHandler(handler)
+
+
+# ---- start: what the base image holds
+
+
+def start():
+    for stream in (sys.stdout, sys.stderr):
+        # A line is in the log when it is complete, even if the function is then
+        # stopped at its timeout.
+        stream.reconfigure(line_buffering=True, errors="backslashreplace")
+    _ledge.bind("stdout", sys.stdout)
+    _ledge.bind("stderr", sys.stderr)
+    leave_by_exception()
+    start_logging()
+    sys.path[:0] = [TASK, *LAYERS]
+    sys.argv = ["/var/runtime/bootstrap.py"]
+    hints.install()
+    import _ledge_asyncio  # makes asyncio importable
+    import _ledge_pbkdf2  # completes hashlib
+
+    before = set(sys.modules)
+    for name in PRELOADED:
+        importlib.import_module(name)
+    global replaceable
+    replaceable = (set(sys.modules) - before) - set(sys.builtin_module_names)
+
+    _ledge.bind("load", load)
+    _ledge.bind("describe", describe)
+    _ledge.bind("context", Context)
+    _ledge.bind("scan", make_scanner(json.decoder.JSONDecoder()))
+    _ledge.bind("decode_slowly", json.loads)
+    _ledge.bind("encode", new_encoder(encode_other, quote, open_containers))
+    _ledge.bind("encode_slowly", encode_slowly)
+    for folder in (TASK, *LAYERS):  # what is known of them: that they are empty
+        sys.path_importer_cache.pop(folder, None)
+    gc.collect()
+    gc.freeze()
+
+
+class Exit(SystemExit):
+    """os._exit and os.abort. It cannot be told from sys.exit by what it does."""
+
+
+def leave_by_exception():
+    def _exit(status):
+        raise Exit(status)
+
+    def abort():
+        raise Exit(134)
+
+    for name in ("exit", "quit"):  # which the module site would add
+        setattr(builtins, name, _sitebuiltins.Quitter(name, ""))
+    os._exit = posix._exit = _exit
+    os.abort = posix.abort = abort
+
+
+# ---- load: what a function's Snapshot holds
+
+
+def load(request):
+    request = json.loads(request)
+    read_environment()
+    Context.function_name = request["function"]
+    Context.function_version = request["version"]
+    Context.invoked_function_arn = request["arn"]
+    Context.memory_limit_in_mb = str(request["memory"])
+    Context.log_group_name = request["log_group"]
+    Context.log_stream_name = request["log_stream"]
+    os.chdir(TASK)
+    give_way(TASK)
+    set_log_level()
+    handler = find_handler(request["handler"])
+    hooks.run_before_snapshot()
+    _ledge.bind("handler", handler)
+    if "random" in sys.modules or hooks.after_restore:
+        _ledge.bind("restored", restored)
+    settle()
+
+
+def read_environment():
+    values = _ledge.environment()
+    os.environ._data.clear()
+    os.environ._data.update(values)
+    posix.environ.clear()
+    posix.environ.update(values)
+
+
+def set_log_level():
+    level = os.environ.get("AWS_LAMBDA_LOG_LEVEL", "").upper()
+    level = {"TRACE": "DEBUG", "WARN": "WARNING", "FATAL": "CRITICAL"}.get(level, level)
+    if level in logging.getLevelNamesMapping():
+        logging.getLogger().setLevel(level)
+
+
+def give_way(folder):
+    """Forgets preloaded modules of whose name the function has its own.
+
+    On AWS Lambda /var/task comes before the standard library, and a function may
+    have a queue.py or a calendar.py.
+    """
+    try:
+        names = {name.removesuffix(".py") for name in os.listdir(folder)}
+    except OSError:
+        return
+    for name in names & {name.partition(".")[0] for name in replaceable}:
+        for module in [m for m in sys.modules if m == name or m.startswith(name + ".")]:
+            del sys.modules[module]
+
+
+def find_handler(handler):
+    module_name, dot, function_name = handler.rpartition(".")
+    if not dot:
+        raise Fault(
+            "Runtime.MalformedHandlerName",
+            f"Bad handler '{handler}': not enough values to unpack (expected 2, got 1); "
+            "a handler is named file.function, as in app.lambda_handler",
+        )
+    if module_name.split(".")[0] in sys.builtin_module_names:
+        raise Fault(
+            "Runtime.BuiltInModuleConflict",
+            f"Cannot use built-in module {module_name} as a handler module",
+        )
+    try:
+        module = importlib.import_module(module_name.replace("/", "."))
+    except ImportError as error:
+        raise Fault(
+            "Runtime.ImportModuleError",
+            f"Unable to import module '{module_name}': {error}{hints.for_import(error, TASK)}",
+        ) from None
+    except SyntaxError as error:
+        raise Fault(
+            "Runtime.UserCodeSyntaxError",
+            f"Syntax error in module '{module_name}': {error}",
+            ['  File "%s" Line %s\n    %s' % (error.filename, error.lineno, error.text)],
+        ) from None
+    try:
+        return getattr(module, function_name)
+    except AttributeError:
+        raise Fault(
+            "Runtime.HandlerNotFound",
+            f"Handler '{function_name}' missing on module '{module_name}'",
+        ) from None
+
+
+def settle():
+    """Leaves memory so that an Invocation writes to few pages of it."""
+    linecache = sys.modules.get("linecache")
+    if linecache is not None:
+        linecache.clearcache()
+    gc.collect()
+    gc.freeze()
+
+
+def restored():
+    random = sys.modules.get("random")
+    if random is not None and hasattr(random, "_inst"):
+        random._inst.seed()
+    hooks.run_after_restore()
+
+
+# ---- errors
+
+
+def describe(error, phase):
+    """Returns the error object of a call, as JSON, and writes it to the log."""
+    request = _ledge.request() if phase in ("unmarshal", "invoke", "marshal") else ""
+    kind, message, trace = explain(error, phase)
+    if request:
+        log_error(kind, message, trace)
+    # Not to hold the frames, and with them the event, until the next event.
+    traceback.clear_frames(error.__traceback__)
+    text = json.dumps(
+        {"errorMessage": message, "errorType": kind, "requestId": request, "stackTrace": trace}
+    )
+    return text
+
+
+def explain(error, phase):
+    if phase == "unmarshal" and not isinstance(error, MemoryError):
+        return "Runtime.UnmarshalError", f"Unable to unmarshal input: {error}", []
+    if phase == "marshal" and not isinstance(error, MemoryError):
+        hint = hints.for_reply(error)
+        return "Runtime.MarshalError", f"Unable to marshal response: {error}{hint}", []
+    if isinstance(error, Fault):
+        return error.kind, error.message, error.trace
+    if isinstance(error, SystemExit):
+        status = exit_status(error.code)
+        if isinstance(error.code, str):
+            print(error.code, file=sys.stderr)
+        return "Runtime.ExitError", f"Runtime exited with error: exit status {status}", []
+    return type(error).__name__, message_of(error), user_frames(error)
+
+
+def message_of(error):
+    try:
+        return str(error)
+    except Exception:
+        return f"<{type(error).__name__} whose __str__ fails>"
+
+
+def exit_status(code):
+    if code is None:
+        return 0
+    return code & 255 if isinstance(code, int) else 1
+
+
+def user_frames(error):
+    """The frames of the function's own code, formatted as Lambda does.
+
+    Those of the library have no source lines to show, and are left out.
+    """
+    frames = traceback.extract_tb(error.__traceback__)
+    kept = [f for f in frames if not f.filename.startswith(("<frozen", "/usr/lib/ledge/"))]
+    # As tuples: a FrameSummary would be formatted with carets below the line.
+    return traceback.format_list([(f.filename, f.lineno, f.name, f.line) for f in kept])
+
+
+def log_error(kind, message, trace):
+    lines = [f"[ERROR] {kind}: {message}" if message else f"[ERROR] {kind}"]
+    if trace:
+        lines.append("Traceback (most recent call last):")
+        lines += (line.rstrip("\n") for line in trace)
+    try:
+        sys.stdout.write("\n".join(lines) + "\n")
+    except Exception:
+        pass  # the function has replaced sys.stdout; the error itself is told all the same

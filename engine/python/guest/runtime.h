@@ -1,0 +1,29 @@
+// What the exports (runtime.c) and the module _ledge (module.c) share.
+#ifndef RUNTIME_H
+#define RUNTIME_H
+
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+
+// The Python objects that the exports call. The bootstrap sets them with
+// _ledge.bind; those that it has not set are NULL.
+struct ledge_runtime {
+  PyObject *load;          // load(request: str)
+  PyObject *describe;      // describe(exception, phase) -> str, an error object
+  PyObject *restored;      // restored(), or NULL where there is nothing to do
+  PyObject *handler;       // the function's handler(event, context)
+  PyObject *context;       // context(request_id) -> the handler's context
+  PyObject *scan;          // json's C scanner
+  PyObject *decode_slowly; // decode_slowly(text), for its exceptions
+  PyObject *encode;        // json's C encoder
+  PyObject *encode_slowly; // encode_slowly(value) -> str, for all that encode is not enough for
+  PyObject *streams[2];    // stdout and stderr as they were opened
+  PyObject *flush;         // "flush"
+  PyObject *zero;          // 0
+};
+
+extern struct ledge_runtime *ledge_module_runtime;
+
+PyObject *ledge_module(void);
+
+#endif
