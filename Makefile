@@ -44,7 +44,7 @@ help: ## list the targets
 .PHONY: build
 build: bin/ledge ## build bin/ledge, one static binary for this machine
 
-bin/ledge: $(SOURCES) build/version .ci/build | runtimes
+bin/ledge: $(SOURCES) build/version build/runtimes .ci/build
 	@.ci/build $@ "$$(go env GOHOSTARCH)" "$(VERSION)"
 
 # Changes only when the version does, so that nothing is linked again in vain.
@@ -62,7 +62,7 @@ run: build examples ## build all, start the appliance and deploy the examples
 .PHONY: release
 release: dist/SHA256SUMS ## build static binaries for amd64 and arm64 into dist/
 
-dist/ledge-linux-%: $(SOURCES) build/version .ci/build | need-release runtimes
+dist/ledge-linux-%: $(SOURCES) build/version build/precompiled-% .ci/build | need-release
 	@.ci/build $@ $* "$(VERSION)"
 	@file $@ | grep -q 'statically linked' || { echo "$@ is not statically linked" >&2; exit 1; }
 	@! readelf --program-headers $@ | grep INTERP || { echo "$@ asks for a dynamic loader" >&2; exit 1; }
@@ -71,10 +71,24 @@ dist/SHA256SUMS: dist/ledge-linux-amd64 dist/ledge-linux-arm64
 	@cd dist && sha256sum $(^F) >$(@F).tmp && mv $(@F).tmp $(@F)
 	@cat $@
 
-# Builds Python and JavaScript from source, once a machine; quick when they are there.
+# Python and JavaScript: built from source once a machine, and compiled for any
+# processor of an architecture. The files that stand for them change only when
+# they do.
 .PHONY: runtimes
-runtimes: ## build the language runtimes that are embedded
+runtimes: build/runtimes ## build the language runtimes that are embedded
+
+build/runtimes: build/precompiled-$(shell go env GOHOSTARCH)
+	@cmp -s $< $@ || cp $< $@
+
+build/packed: FORCE
+	@mkdir -p $(@D)
 	@.ci/runtimes
+	@cat engine/*/bundle/manifest.json | cmp -s - $@ || cat engine/*/bundle/manifest.json >$@
+
+build/precompiled-%: build/packed FORCE
+	@.ci/precompile $*
+	@cat engine/*/bundle/manifest.json engine/*/precompiled/$*/*.json | cmp -s - $@ || \
+		cat engine/*/bundle/manifest.json engine/*/precompiled/$*/*.json >$@
 
 # ---- tests
 
@@ -87,7 +101,7 @@ race: build examples hostile ## run all tests with the race detector
 	go test -race ./...
 
 .PHONY: lint
-lint: $(STATICCHECK) runtimes ## check with gofmt, go vet, staticcheck and bash -n
+lint: $(STATICCHECK) build/runtimes ## check with gofmt, go vet, staticcheck and bash -n
 	@unformatted=$$(gofmt -l $$(find . -name '*.go' -not -path './build/*')); \
 	if [ -n "$$unformatted" ]; then echo "gofmt -w is needed for:"; echo "$$unformatted"; exit 1; fi
 	go vet ./... ./testdata/bench
@@ -97,16 +111,24 @@ lint: $(STATICCHECK) runtimes ## check with gofmt, go vet, staticcheck and bash 
 	@for script in .ci/* engine/*/guest/build*; do bash -n "$$script"; done
 
 .PHONY: bench
-bench: build examples hostile $(BENCHSTAT) | need-bench ## run the Go benchmarks, compared with the run before, then load the binary
+bench: build examples hostile $(BENCHSTAT) build/bench/workerd/installed | need-bench ## run the Go benchmarks, compared with the run before, then load the binary
 	@mkdir -p build/bench
 	@if [ -e build/bench/new.txt ]; then mv build/bench/new.txt build/bench/old.txt; fi
 	go test -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME) -benchmem $(BENCHPKG) | tee build/bench/run.txt
 	@mv build/bench/run.txt build/bench/new.txt
 	@if [ -e build/bench/old.txt ]; then $(BENCHSTAT) build/bench/old.txt build/bench/new.txt; fi
-	go run ./testdata/bench -ledge bin/ledge -functions build/functions -rounds $(ROUNDS) -duration $(DURATION)
+	go run ./testdata/bench -ledge bin/ledge -functions build/functions -rounds $(ROUNDS) -duration $(DURATION) \
+		-python "$${LEDGE_CACHE:-$${XDG_CACHE_HOME:-$$HOME/.cache}/ledge}/build/python/native/python3.13"
+
+# What JavaScript functions are compared with.
+build/bench/workerd/installed: testdata/bench/package.json testdata/bench/package-lock.json | need-npm
+	@mkdir -p $(@D)
+	@cp $^ $(@D)/
+	cd $(@D) && npm ci --no-audit --no-fund --loglevel=error
+	@touch $@
 
 .PHONY: fuzz
-fuzz: runtimes examples hostile ## run every fuzz target for FUZZTIME
+fuzz: build/runtimes examples hostile ## run every fuzz target for FUZZTIME
 	@.ci/fuzz $(FUZZTIME)
 
 .PHONY: soak

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"strings"
 	"sync"
 	"time"
@@ -105,7 +106,9 @@ func (r *Runtime) begin(ctx context.Context, l *language) *start {
 	r.preparing.Add(1)
 	go func() {
 		defer r.preparing.Done()
-		if s.err = r.prepare(ctx, l, s); s.err != nil {
+		s.err = r.prepare(ctx, l, s)
+		debug.FreeOSMemory() // unpacking and capturing left tens of megabytes of garbage
+		if s.err != nil {
 			l.mu.Lock()
 			l.start = nil // the next one tries again
 			l.mu.Unlock()

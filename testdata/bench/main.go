@@ -37,7 +37,10 @@ func main() {
 	rounds := flag.Int("rounds", 5, "measurements of each pair")
 	duration := flag.Duration("duration", 3*time.Second, "of one measurement")
 	readme := flag.String("readme", "", "also write the table into this file, between <!-- bench --> and <!-- /bench -->")
-	only := flag.String("only", "", "measure only throughput, neighbours or starts")
+	only := flag.String("only", "", "measure only throughput, neighbours, starts or languages")
+	handlers := flag.String("handlers", "testdata/bench/handlers", "folder with the handlers for languages")
+	workerd := flag.String("workerd", "build/bench/workerd/node_modules/@cloudflare/workerd-linux-64/bin/workerd", "workerd to compare JavaScript with")
+	python := flag.String("python", "", "native interpreter to compare Python with")
 	baseline := flag.String("baseline", "", "be the baseline server on this address")
 	flag.Parse()
 	if *baseline != "" {
@@ -49,7 +52,8 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	b := &bench{ctx: ctx, ledge: *ledge, functions: *functions, rounds: *rounds, duration: *duration, only: *only, dir: dir}
+	b := &bench{ctx: ctx, ledge: *ledge, functions: *functions, rounds: *rounds, duration: *duration, only: *only, dir: dir,
+		handlers: *handlers, workerd: *workerd, python: *python}
 	err = b.run()
 	b.stopAll()
 	if removing := os.RemoveAll(dir); err == nil {
@@ -87,6 +91,8 @@ type bench struct {
 	only             string
 	dir              string
 	processes        []*exec.Cmd
+
+	handlers, workerd, python string
 	table            strings.Builder
 }
 
@@ -138,7 +144,10 @@ func (b *bench) stopAll() {
 }
 
 // node starts an appliance on a data folder and waits until it answers.
-func (b *bench) node(data string, flags ...string) (*exec.Cmd, string, error) {
+func (b *bench) node(data string) (*exec.Cmd, string, error) { return b.nodeWith(data) }
+
+// nodeWith is node behind other words of the command line.
+func (b *bench) nodeWith(data string, before ...string) (*exec.Cmd, string, error) {
 	public, err := freeAddress()
 	if err != nil {
 		return nil, "", err
@@ -147,7 +156,7 @@ func (b *bench) node(data string, flags ...string) (*exec.Cmd, string, error) {
 	if err != nil {
 		return nil, "", err
 	}
-	args := append([]string{"serve", "--data", data, "--http", public, "--control", control, "--log-level", "error"}, flags...)
+	args := append(before, "serve", "--data", data, "--http", public, "--control", control, "--log-level", "error")
 	cmd, err := b.start(b.ledge, args...)
 	if err != nil {
 		return nil, "", err
@@ -203,7 +212,7 @@ func (b *bench) run() error {
 	if err != nil {
 		return err
 	}
-	b.row("| measured | Ledge | bare fasthttp | ratio | target |\n|---|---|---|---|---|")
+	b.row("| measured | Ledge | bare fasthttp, where nothing else is named | ratio | target |\n|---|---|---|---|---|")
 	if b.only == "" || b.only == "throughput" {
 		if err := b.throughput(data, public, bare); err != nil {
 			return err
@@ -218,7 +227,12 @@ func (b *bench) run() error {
 		return fmt.Errorf("stop the node: %w", err)
 	}
 	if b.only == "" || b.only == "starts" {
-		return b.starts()
+		if err := b.starts(); err != nil {
+			return err
+		}
+	}
+	if b.only == "" || b.only == "languages" {
+		return b.languages()
 	}
 	return nil
 }
@@ -396,8 +410,8 @@ func (b *bench) starts() error {
 }
 
 type measurement struct {
-	rate float64 // requests/s
-	p99  time.Duration
+	rate     float64 // requests/s
+	p50, p99 time.Duration
 }
 
 // wrk loads url and returns what wrk saw. Any reply but a 2xx is an error.
@@ -415,6 +429,10 @@ func (b *bench) wrk(url, script string, connections int, duration time.Duration)
 		switch {
 		case len(fields) == 2 && fields[0] == "Requests/sec:":
 			if m.rate, err = strconv.ParseFloat(fields[1], 64); err != nil {
+				return m, err
+			}
+		case len(fields) == 2 && fields[0] == "50%":
+			if m.p50, err = time.ParseDuration(fields[1]); err != nil {
 				return m, err
 			}
 		case len(fields) == 2 && fields[0] == "99%":
