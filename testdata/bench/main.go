@@ -93,7 +93,7 @@ type bench struct {
 	processes        []*exec.Cmd
 
 	handlers, workerd, python string
-	table            strings.Builder
+	table                     strings.Builder
 }
 
 // row prints a row of the table.
