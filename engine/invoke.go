@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"ledge/engine/capi"
@@ -123,19 +124,25 @@ func (r *Runtime) invokeWarm(ctx context.Context, v *version, p *program, inv *I
 	outcome := in.shell.Call(inv.Payload, v.function.Limits.Timeout)
 	r.ticker.end(in)
 	err := r.finish(ctx, v, p, in, inv, res, outcome, v.function.Limits.Timeout)
-	if keep = !in.shell.Unwound() && (outcome == capi.OK || outcome == capi.Failed) && !exited(err); keep {
+	if keep = !in.shell.Unwound() && (outcome == capi.OK || outcome == capi.Failed) && !spent(err); keep {
 		_, ended, _ := in.shell.Times()
 		v.put(in, ended)
 	}
 	return err
 }
 
-// exited reports whether the code of a language asked for the end of its process,
-// after which AWS Lambda has a new one too.
-func exited(err error) bool {
+// spent reports whether an interpreter should serve no more events after err. Code
+// that asked for the end of its process gets it, as on AWS Lambda; one that ran out
+// of memory may be full of what filled it.
+func spent(err error) bool {
+	if err == nil {
+		return false
+	}
 	var failed *FunctionError
-	return errors.As(err, &failed) && failed.Type == "Runtime.ExitError"
+	return errors.As(err, &failed) && slices.Contains(spentTypes, failed.Type)
 }
+
+var spentTypes = []string{"Runtime.ExitError", "Runtime.OutOfMemory", "MemoryError"}
 
 // start makes a new live Instance. As on AWS Lambda, initialising it has a time
 // limit of its own.
