@@ -25,14 +25,15 @@ type Deployment struct {
 
 // program is a function version that is ready to run.
 type program struct {
-	template *capi.Template
-	command  bool        // every Invocation is a new Instance
-	requests bool        // the guest asks for the id of its Invocation
-	restored bool        // Instances come from a Snapshot
-	minimum  int64       // bytes that a new Instance takes
-	learning atomic.Bool // an Invocation has shown, or is showing, which pages it writes to
-	modules  []*wasmtime.Module
-	delta    *os.File // open for the template
+	template   *capi.Template
+	command    bool        // every Invocation is a new Instance
+	requests   bool        // the guest asks for the id of its Invocation
+	restored   bool        // Instances come from a Snapshot
+	resettable bool        // Instances can be put back to what they were restored as
+	minimum    int64       // bytes that a new Instance takes
+	learning   atomic.Bool // an Invocation has shown, or is showing, which pages it writes to
+	modules    []*wasmtime.Module
+	delta      *os.File // open for the template
 }
 
 // close frees the program. No Instance of it may exist any more.
@@ -157,7 +158,8 @@ func (r *Runtime) addSnapshot(ctx context.Context, f *Function, plan *plan, p *p
 		}
 	}
 	p.modules = append(p.modules, image)
-	p.restored, p.minimum = true, state.Memory
+	p.restored, p.minimum, p.resettable = true, state.Memory, state.Resettable
+	split.Resettable = p.resettable
 	d.Snapshot = true
 	state.restoring(&split, image)
 	if e, ok := plan.module.Export(afterRestore); ok && e.Kind == wasmbin.KindFunc && e.Type == "()->()" {

@@ -68,10 +68,14 @@ func (r *Runtime) capture(ctx context.Context, f *Function, plan *plan, cfg capi
 		}
 	}
 	s, err := takeSnapshot(in, plan.parts.Memory, plan.parts.Globals)
-	if err == nil {
-		s.Memory = bytes.Clone(s.Memory) // the instance goes
+	if err != nil {
+		return nil, err
 	}
-	return s, err
+	s.Memory = bytes.Clone(s.Memory) // the instance goes
+	if s.resettable, err = plan.module.Resettable(); err != nil {
+		return nil, parseError(err)
+	}
+	return s, nil
 }
 
 // takeSnapshot takes the state of an initialised Instance. The memory is borrowed

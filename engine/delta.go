@@ -96,7 +96,7 @@ func encodeDelta(memory []byte, patches []capi.Patch, page int) ([]byte, *deltaS
 // before. It returns false where it does not fit.
 func (r *Runtime) storeDelta(name, image string, before []byte, s *captured) (imageState, bool, error) {
 	page := os.Getpagesize()
-	state := imageState{Image: image, Memory: int64(len(s.Memory)), Clock: s.clock, Files: s.files, globals: s.Globals}
+	state := imageState{Image: image, Memory: int64(len(s.Memory)), Clock: s.clock, Files: s.files, Resettable: s.resettable, globals: s.Globals}
 	if len(before) != len(s.Memory) {
 		return state, false, nil
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -113,9 +114,8 @@ func lines(s string) []string {
 
 // callAndLearn is CallFresh for the first Invocation of a program whose
 // Instances are restored: it looks at which pages of the Snapshot were written
-// to, so that later Instances have them copied ahead. init is what making the
-// Instance took.
-func (in *instance) callAndLearn(p *program, event []byte, timeout time.Duration) (outcome capi.Outcome, init time.Duration) {
+// to; see learn. init is what making the Instance took.
+func (in *instance) callAndLearn(p *program, event []byte, timeout time.Duration) (outcome capi.Outcome, init time.Duration, written []capi.Range) {
 	defer in.shell.Drop()
 	outcome = in.shell.Instantiate(timeout)
 	started, ended, _ := in.shell.Times()
@@ -125,17 +125,35 @@ func (in *instance) callAndLearn(p *program, event []byte, timeout time.Duration
 	}
 	if outcome != capi.OK {
 		p.learning.Store(false) // it may have ended early; the next one shows more
-		return outcome, init
+		return outcome, init, nil
 	}
-	ranges, ok := in.shell.WorkingSet()
-	var bytes uint64
-	for _, r := range ranges {
-		bytes += r.Len
+	written, _ = in.shell.WorkingSet()
+	// libwasmtime keeps these pages itself, whether they were written to or not.
+	return outcome, init, slices.DeleteFunc(written, func(r capi.Range) bool { return r.Offset < keepResident })
+}
+
+// learn sees to it that later Instances have the pages that an Invocation wrote to
+// copied ahead, or put back after it. in is an empty shell, whose last call is
+// forgotten.
+func (in *instance) learn(p *program, written []capi.Range, timeout time.Duration) {
+	var size uint64
+	for _, r := range written {
+		size += r.Len
 	}
-	if ok && bytes >= minWorkingSet {
-		p.template.Prefault(ranges)
+	if len(written) == 0 || size < minWorkingSet && !p.resettable {
+		return
 	}
-	return outcome, init
+	var content []byte
+	if p.resettable && in.shell.Restore(timeout) == capi.OK {
+		defer in.shell.Drop()
+		memory := in.shell.View()
+		for _, r := range written {
+			if end := r.Offset + r.Len; end <= uint64(len(memory)) {
+				content = append(content, memory[r.Offset:end]...)
+			}
+		}
+	}
+	p.template.Prefault(written, content)
 }
 
 // minWorkingSet is the size in bytes from which copying a working set ahead is

@@ -69,28 +69,42 @@ func (r *Runtime) enter(inv *Invocation) (*version, error) {
 	}
 }
 
-// invokeFresh runs the Invocation in an Instance that exists only for it.
+// invokeFresh runs the Invocation in an Instance that is as it was restored, and
+// that exists only for it or, which is the same to its guest, is put back after it.
 func (r *Runtime) invokeFresh(ctx context.Context, v *version, p *program, inv *Invocation, res *Result) error {
-	if err := r.admit(p.minimum); err != nil {
-		return err
+	in := v.take()
+	if in == nil {
+		if err := r.admit(p.minimum); err != nil {
+			return err
+		}
+		var err error
+		if in, err = v.shell(p); err != nil {
+			r.leave()
+			return err
+		}
 	}
-	defer r.leave()
-	in, err := v.shell(p)
-	if err != nil {
-		return err
-	}
-	defer v.putShell(in)
 	p.tellRequest(in, inv)
+	timeout := v.function.Limits.Timeout
 	r.ticker.begin(ctx, in)
-	defer r.ticker.end(in)
 	var outcome capi.Outcome
+	var written []capi.Range
 	if p.restored && p.learning.CompareAndSwap(false, true) {
-		outcome, res.Report.Init = in.callAndLearn(p, inv.Payload, v.function.Limits.Timeout)
+		outcome, res.Report.Init, written = in.callAndLearn(p, inv.Payload, timeout)
 		res.Report.Restored = true
 	} else {
-		outcome = in.shell.CallFresh(inv.Payload, v.function.Limits.Timeout)
+		outcome = in.shell.CallFresh(inv.Payload, timeout)
 	}
-	return r.finish(ctx, v, p, in, inv, res, outcome, v.function.Limits.Timeout)
+	r.ticker.end(in)
+	err := r.finish(ctx, v, p, in, inv, res, outcome, timeout)
+	if in.shell.Pristine() {
+		_, ended, _ := in.shell.Times()
+		v.put(in, ended)
+		return err
+	}
+	in.learn(p, written, timeout)
+	v.putShell(in)
+	r.leave()
+	return err
 }
 
 // tellRequest gives the guest the Invocation's id where it asks for it.

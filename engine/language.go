@@ -241,7 +241,7 @@ func (r *Runtime) buildLanguage(ctx context.Context, f *Function) (*program, Dep
 		return nil, d, &DeployError{Op: "memory", Why: fmt.Sprintf("%s starts with %d MB, the function may have %d MB", l.name, need, f.Limits.Memory>>20),
 			Hint: fmt.Sprintf("raise --memory to at least %d", need)}
 	}
-	p := &program{restored: true, requests: true}
+	p := &program{restored: true, requests: true, resettable: l.bundle.Resettable}
 	cfg := r.languageConfig(f, l, s)
 	if err := r.addLanguageSnapshot(ctx, f, l, s, p, &cfg, &d); err != nil {
 		p.close()
@@ -310,6 +310,7 @@ func (r *Runtime) openLanguageSnapshot(name string, state *imageState, p *progra
 	state.restoring(cfg, image)
 	cfg.Delta = delta
 	cfg.Init = []string{languageRestored}
+	cfg.Resettable = p.resettable
 	return true, nil
 }
 

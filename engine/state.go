@@ -17,8 +17,9 @@ import (
 // captured is a Snapshot with what the engine keeps beside it.
 type captured struct {
 	snapshot.Snapshot
-	clock uint64
-	files []capi.File
+	clock      uint64
+	files      []capi.File
+	resettable bool
 }
 
 // deadStack returns how much of the memory's start is stack that nobody is on: a
@@ -54,6 +55,8 @@ type imageState struct {
 	Clock   uint64      // the guest's, in ns
 	Globals []byte      // snapshot.AppendGlobals
 	Files   []capi.File // that the guest has open
+	// Resettable says that the code changes nothing but its memory and globals.
+	Resettable bool
 
 	globals []snapshot.Global
 }
@@ -110,7 +113,7 @@ func (r *Runtime) storeImage(ctx context.Context, name string, s *captured, d *D
 }
 
 func (r *Runtime) storeEncoded(ctx context.Context, name string, wasm []byte, s *captured, d *Deployment) (*wasmtime.Module, imageState, error) {
-	state := imageState{Image: r.artifacts.name(imageKind, wasm), Memory: int64(len(s.Memory)), Clock: s.clock, Files: s.files, globals: s.Globals}
+	state := imageState{Image: r.artifacts.name(imageKind, wasm), Memory: int64(len(s.Memory)), Clock: s.clock, Files: s.files, Resettable: s.resettable, globals: s.Globals}
 	started := time.Now()
 	image, _, err := r.artifacts.compile(ctx, state.Image, wasm)
 	d.CompileTime += time.Since(started)

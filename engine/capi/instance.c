@@ -85,6 +85,7 @@ void ledge_drop(ledge_instance *in) {
   in->store = NULL;
   in->context = NULL;
   in->has_memory = false;
+  in->pristine = false;
   ledge_files_end(in);
   recharge(in);
 }
@@ -259,6 +260,20 @@ static void find_memory(ledge_instance *in, const wasmtime_instance_t *instance)
   in->has_memory = true;
 }
 
+static int set_globals(ledge_instance *in) {
+  const ledge_template *t = in->template;
+  for (size_t i = 0; i < t->nglobals; i++) {
+    wasmtime_extern_t item;
+    const ledge_global *g = &t->globals[i];
+    if (!wasmtime_instance_export_get(in->context, &in->instance, g->name, g->name_len, &item) ||
+        item.kind != WASMTIME_EXTERN_GLOBAL)
+      return fail(in, "a global of the snapshot is missing");
+    wasmtime_error_t *error = wasmtime_global_set(in->context, &item.of.global, &g->value);
+    if (error) return conclude(in, error, NULL, LEDGE_ERROR);
+  }
+  return LEDGE_OK;
+}
+
 enum { MAX_IMPORTS = 256 };
 
 // Instantiates the image, then the code with the image's memory, and puts the
@@ -285,15 +300,8 @@ static int restore(ledge_instance *in) {
   }
   error = wasmtime_instance_new(in->context, t->code, imports, t->nimports, &in->instance, &trap);
   if (error || trap) return conclude(in, error, trap, LEDGE_ERROR);
-  for (size_t i = 0; i < t->nglobals; i++) {
-    wasmtime_extern_t item;
-    const ledge_global *g = &t->globals[i];
-    if (!wasmtime_instance_export_get(in->context, &in->instance, g->name, g->name_len, &item) ||
-        item.kind != WASMTIME_EXTERN_GLOBAL)
-      return fail(in, "a global of the snapshot is missing");
-    error = wasmtime_global_set(in->context, &item.of.global, &g->value);
-    if (error) return conclude(in, error, NULL, LEDGE_ERROR);
-  }
+  if (set_globals(in) != LEDGE_OK) return in->outcome;
+  in->restored_size = wasmtime_memory_data_size(in->context, &in->memory);
   ledge_prefault(in);
   return LEDGE_OK;
 }
@@ -308,7 +316,9 @@ static int call(ledge_instance *in, const wasmtime_func_t *func, wasmtime_val_ra
   return conclude(in, error, trap, LEDGE_TRAP);
 }
 
-static int make(ledge_instance *in) {
+// Gives the shell a store with an instance in which nothing has run but a start
+// function.
+static int place(ledge_instance *in) {
   const ledge_template *t = in->template;
   in->created = in->started;
   in->store = wasmtime_store_new(t->engine, in, NULL);
@@ -320,16 +330,18 @@ static int make(ledge_instance *in) {
   ledge_kernel_reset(&in->kernel);
   in->closed = 0;
   if (!ledge_files_begin(in)) return fail(in, "out of memory");
-  if (t->pre) {
-    wasm_trap_t *trap = NULL;
-    in->starting = t->starts; // for all that is known it takes what it may
-    wasmtime_error_t *error = wasmtime_instance_pre_instantiate(t->pre, in->context, &in->instance, &trap);
-    in->starting = false;
-    if (error || trap) return conclude(in, error, trap, LEDGE_ERROR);
-    find_memory(in, &in->instance);
-  } else if (restore(in) != LEDGE_OK) {
-    return in->outcome;
-  }
+  if (!t->pre) return restore(in);
+  wasm_trap_t *trap = NULL;
+  in->starting = t->starts; // for all that is known it takes what it may
+  wasmtime_error_t *error = wasmtime_instance_pre_instantiate(t->pre, in->context, &in->instance, &trap);
+  in->starting = false;
+  if (error || trap) return conclude(in, error, trap, LEDGE_ERROR);
+  find_memory(in, &in->instance);
+  return LEDGE_OK;
+}
+
+static int initialise(ledge_instance *in) {
+  const ledge_template *t = in->template;
   for (size_t i = 0; i < t->ninit; i++) {
     wasmtime_func_t func;
     wasmtime_val_raw_t none[CALL_VALUES] = {0};
@@ -340,6 +352,22 @@ static int make(ledge_instance *in) {
   if (!export_func(in, t->entry, t->entry_len, &in->entry)) return fail(in, "the handler's export is missing");
   if (!recharge(in)) return in->outcome = LEDGE_NO_MEMORY;
   return LEDGE_OK;
+}
+
+static int make(ledge_instance *in) { return place(in) == LEDGE_OK ? initialise(in) : in->outcome; }
+
+// Makes a live instance what it was before anything ran in it. Returns false where
+// it must be dropped instead.
+static bool put_back(ledge_instance *in) {
+  const ledge_template *t = in->template;
+  if (!t->resettable || !t->image_pre || in->unwound || (in->outcome != LEDGE_OK && in->outcome != LEDGE_FAILED)) return false;
+  int outcome = in->outcome;
+  bool done = ledge_put_back(in) && set_globals(in) == LEDGE_OK;
+  in->outcome = outcome;
+  if (!done) return false;
+  ledge_files_end(in);
+  in->closed = 0;
+  return ledge_files_begin(in);
 }
 
 // The reply of an Extism call, or what it says went wrong.
@@ -413,12 +441,22 @@ int ledge_call_fresh(ledge_instance *in, const uint8_t *input, size_t input_len,
   begin(in, input, input_len, timeout_ns);
   trim(&in->output);
   trim(&in->log);
-  if (make(in) == LEDGE_OK) {
+  in->created = in->started; // the clock of a guest that was put back starts again
+  if ((in->pristine ? initialise(in) : make(in)) == LEDGE_OK) {
     in->init_ns = ledge_now() - in->started;
     enter(in);
   }
   end(in);
-  ledge_drop(in);
+  in->pristine = put_back(in);
+  if (!in->pristine) ledge_drop(in);
+  return in->outcome;
+}
+
+int ledge_restore(ledge_instance *in, int64_t timeout_ns) {
+  begin(in, NULL, 0, timeout_ns);
+  place(in);
+  end(in);
+  if (in->outcome != LEDGE_OK) ledge_drop(in);
   return in->outcome;
 }
 

@@ -100,9 +100,20 @@ func (in *Instance) Call(event []byte, timeout time.Duration) Outcome {
 	return Outcome(C.ledge_call(in.c, (*C.uint8_t)(unsafe.SliceData(event)), C.size_t(len(event)), C.int64_t(timeout)))
 }
 
-// CallFresh instantiates, calls and drops. The reply and the log stay readable.
+// CallFresh instantiates, calls and drops, or puts the Instance back to what it was
+// before: see Pristine. The reply and the log stay readable.
 func (in *Instance) CallFresh(event []byte, timeout time.Duration) Outcome {
 	return Outcome(C.ledge_call_fresh(in.c, (*C.uint8_t)(unsafe.SliceData(event)), C.size_t(len(event)), C.int64_t(timeout)))
+}
+
+// Pristine reports whether the shell holds an Instance in which nothing has run
+// since it was restored or put back. Only CallFresh may be called on it.
+func (in *Instance) Pristine() bool { return bool(in.c.pristine) }
+
+// Restore puts the function into the shell and runs nothing in it. On any Outcome
+// but OK the shell is empty.
+func (in *Instance) Restore(timeout time.Duration) Outcome {
+	return Outcome(C.ledge_restore(in.c, C.int64_t(timeout)))
 }
 
 // Drop empties the shell and gives its memory back.

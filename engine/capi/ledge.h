@@ -61,6 +61,7 @@ enum { LEDGE_MARK = 32 };
 typedef struct {
   size_t n;
   ledge_range *ranges;
+  const uint8_t *content; // what the snapshot has there, one range behind the other; NULL: not known
 } ledge_prefault_set;
 
 // Everything that is the same for all instances of one function version. Go
@@ -104,6 +105,7 @@ typedef struct {
   const ledge_file *files; // that an instance starts with: the mounts, and what a snapshot had open
   size_t nfiles;
 
+  bool resettable; // memory and globals are all that the guest can change
   // Pages to copy before a restored guest runs; NULL: not known. Set once.
   const ledge_prefault_set *_Atomic prefault;
 
@@ -148,6 +150,8 @@ typedef struct {
   wasmtime_func_t entry;
   wasmtime_memory_t memory;
   bool has_memory;
+  bool pristine;          // as restored: put back after a call, and initialisers have yet to run
+  uint64_t restored_size; // of the memory, bytes
   bool starting; // the start function may run, and its memory cannot be seen
 
   _Atomic uint32_t stop; // the outcome with which the running call must end; 0: run on
@@ -217,7 +221,8 @@ int ledge_instantiate(ledge_instance *, const uint8_t *input, size_t input_len, 
 int ledge_call(ledge_instance *, const uint8_t *input, size_t input_len, int64_t timeout_ns);
 // Calls another export of type () -> () of a live instance.
 int ledge_run(ledge_instance *, const char *name, size_t len, const uint8_t *input, size_t input_len, int64_t timeout_ns);
-// Both, and drops the store again: a fresh instance in one crossing.
+// Both, and puts the instance back to what it was or, where that cannot be done,
+// drops the store again: a fresh instance in one crossing.
 int ledge_call_fresh(ledge_instance *, const uint8_t *input, size_t input_len, int64_t timeout_ns);
 // Drops the store; buffers stay for the next one.
 void ledge_drop(ledge_instance *);
@@ -240,10 +245,18 @@ int64_t ledge_now(void); // CLOCK_MONOTONIC, ns
 uint64_t ledge_guest_clock(const ledge_instance *);
 
 // workingset.c
-// Writes the pages that the guest wrote to, at most *n ranges, and their number
-// to *n. Returns false where they cannot be told or are too many.
+enum { LEDGE_MAX_RANGES = 512 };
+// Writes the pages that the guest wrote to, at most *n ranges in order, and their
+// number to *n. Returns false where they cannot be told or are too many.
 bool ledge_working_set(ledge_instance *, ledge_range *ranges, size_t *n, size_t max_pages);
 void ledge_prefault(ledge_instance *);
+// Restores an instance and runs nothing in it.
+int ledge_restore(ledge_instance *, int64_t timeout_ns);
+
+// putback.c
+// Makes the memory what it was before the guest first ran. Returns false where
+// that cannot be done for sure.
+bool ledge_put_back(ledge_instance *);
 
 // overlay.c
 // Puts the patches of the template on the memory of a new instance. Returns false

@@ -94,12 +94,13 @@ type TemplateConfig struct {
 	EntryReturns bool     // it is () -> i32 and not () -> ()
 	Init         []string // exports of type () -> () to call in each new Instance, in order
 
-	Starts    bool     // Code has a start function
-	Env       []string // "NAME=value", for WASI and as an Extism plug-in's configuration
-	RequestID string   // name of the variable that holds a command's request id
-	Argv0     string
-	Mounts    []Mount
-	Files     []File // that were open when the Image was taken; nil: only the mounts
+	Resettable bool     // Code changes nothing but its memory and Globals
+	Starts     bool     // Code has a start function
+	Env        []string // "NAME=value", for WASI and as an Extism plug-in's configuration
+	RequestID  string   // name of the variable that holds a command's request id
+	Argv0      string
+	Mounts     []Mount
+	Files      []File // that were open when the Image was taken; nil: only the mounts
 
 	MemoryLimit int64 // bytes of linear memory
 	OutputLimit int64 // bytes of reply
@@ -131,6 +132,7 @@ func NewTemplate(linker *Linker, node *Node, cfg TemplateConfig) (*Template, err
 	c.node = node.c
 	c.abi = C.int(cfg.ABI)
 	c.starts = C.bool(cfg.Starts)
+	c.resettable = C.bool(cfg.Resettable)
 	c.clock = C.uint64_t(cfg.Clock)
 	c.entry, c.entry_len = t.text(cfg.Entry)
 	c.entry_returns = C.bool(cfg.EntryReturns)

@@ -14,7 +14,7 @@ import "unsafe"
 type Range struct{ Offset, Len uint64 }
 
 const (
-	maxRanges       = 256
+	maxRanges       = C.LEDGE_MAX_RANGES
 	maxWorkingPages = 1024 // 4 MiB: beyond it copying ahead costs more than faults
 )
 
@@ -36,13 +36,21 @@ func (in *Instance) WorkingSet() ([]Range, bool) {
 
 // Prefault makes Instances that are restored from now on copy these pages of
 // the image before the guest runs, instead of one by one when it writes to
-// them. It may be called once for a Template, while Instances are made.
-func (t *Template) Prefault(ranges []Range) {
+// them. content is what the image has there, one range behind the other; it is
+// copied. It may be called once for a Template, while Instances are made.
+func (t *Template) Prefault(ranges []Range, content []byte) {
 	set := (*C.ledge_prefault_set)(t.alloc(C.sizeof_ledge_prefault_set))
 	set.n = C.size_t(len(ranges))
 	set.ranges = (*C.ledge_range)(t.alloc(len(ranges) * C.sizeof_ledge_range))
+	size := 0
 	for i, r := range ranges {
 		unsafe.Slice(set.ranges, len(ranges))[i] = C.ledge_range{offset: C.uint64_t(r.Offset), len: C.uint64_t(r.Len)}
+		size += int(r.Len)
+	}
+	if size > 0 && size == len(content) {
+		room := t.alloc(size)
+		copy(unsafe.Slice((*byte)(room), size), content)
+		set.content = (*C.uint8_t)(room)
 	}
 	C.set_prefault(t.c, set)
 }

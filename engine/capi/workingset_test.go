@@ -45,7 +45,7 @@ func TestWorkingSet(t *testing.T) {
 	if !ok || !owns(ranges, 0) || !owns(ranges, 131072) || owns(ranges, 70000) {
 		t.Fatalf("working set %v, %v; want the pages of 0 and 131072, not that of 70000", ranges, ok)
 	}
-	template.Prefault(append(ranges, Range{1 << 30, page})) // the last is outside of the memory
+	template.Prefault(append(ranges, Range{1 << 30, page}), nil) // the last is outside of the memory
 	for range 3 {
 		in := instance(t, template, noHost{})
 		if after := run(in); !slices.Equal(before, after) || after[131076] != 6 {

@@ -89,6 +89,9 @@ func split(wasm []byte, m *bundle.Manifest) (map[string][]byte, error) {
 		m.Imports = append(m.Imports, bundle.Import{Module: i.Module, Name: i.Name})
 	}
 	m.Imports = append(m.Imports, bundle.Import{Module: wasmbin.ImportModule, Name: wasmbin.ImportMemory})
+	if m.Resettable, err = module.Resettable(); err != nil {
+		return nil, err
+	}
 	m.Globals, m.Tables, m.Memory, m.StartExport = parts.Globals, parts.Tables, parts.Memory, parts.StartExport
 	return map[string][]byte{bundle.CodeFile: parts.Code, bundle.ImageFile: parts.Image}, nil
 }
