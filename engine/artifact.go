@@ -70,6 +70,9 @@ func (a *artifacts) open(name string) (*wasmtime.Module, error) {
 	defer file.Close()
 	// By descriptor: the file that was verified is the file that is mapped.
 	module, err := wasmtime.NewModuleDeserializeFile(a.machine.engine, fmt.Sprintf("/proc/self/fd/%d", file.Fd()))
+	if err != nil && strings.Contains(err.Error(), "os error") {
+		return nil, fmt.Errorf("map artifact: %w", err) // the process lacks something, not the file
+	}
 	if err != nil {
 		// It is ours, but libwasmtime does not take it: made by another build.
 		a.remove(name + artifactSuffix)
@@ -90,13 +93,17 @@ func (a *artifacts) verified(base string) (*os.File, error) {
 		return nil, fmt.Errorf("open artifact: %w", err)
 	}
 	want, err := os.ReadFile(path + macSuffix)
+	var have []byte
 	if err == nil {
-		var have []byte
-		if have, err = a.mac(base, file); err == nil && hmac.Equal(want, have) {
-			return file, nil
-		}
+		have, err = a.mac(base, file)
+	}
+	if err == nil && hmac.Equal(want, have) {
+		return file, nil
 	}
 	file.Close()
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("check artifact: %w", err) // nothing is known of the file
+	}
 	a.remove(base)
 	return nil, nil
 }
@@ -203,16 +210,21 @@ func (a *artifacts) collect(keep map[string]bool) (removed int, err error) {
 // writeFile writes the file whole or not at all. It does not wait for the
 // disk: the MAC tells a torn file from a good one.
 func writeFile(path string, data []byte) error {
-	temporary := path + ".tmp"
-	if err := os.WriteFile(temporary, data, 0o600); err != nil {
-		_ = os.Remove(temporary)
+	file, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*.tmp") // two may write the same
+	if err != nil {
 		return err
 	}
-	if err := os.Rename(temporary, path); err != nil {
-		_ = os.Remove(temporary)
-		return err
+	_, err = file.Write(data)
+	if closing := file.Close(); err == nil {
+		err = closing
 	}
-	return nil
+	if err == nil {
+		err = os.Rename(file.Name(), path)
+	}
+	if err != nil {
+		_ = os.Remove(file.Name())
+	}
+	return err
 }
 
 func firstLine(s string) string {

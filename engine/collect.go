@@ -27,6 +27,10 @@ func (r *Runtime) Collect() (removed int, err error) {
 	if r.closed.Load() {
 		return 0, ErrClosed
 	}
+	if !r.making.TryLock() {
+		return 0, nil // a language is being made ready, and its files look unused: another time
+	}
+	defer r.making.Unlock()
 	keep := map[string]bool{}
 	for _, l := range r.languages {
 		r.keepLanguage(l, keep)

@@ -130,6 +130,10 @@ func (r *Runtime) openDelta(name string, state *deltaState) (*capi.Delta, error)
 	if file == nil {
 		return nil, err
 	}
+	if len(state.Patches) == 0 {
+		file.Close()
+		return nil, nil
+	}
 	info, err := file.Stat()
 	if err != nil {
 		file.Close()
@@ -138,8 +142,13 @@ func (r *Runtime) openDelta(name string, state *deltaState) (*capi.Delta, error)
 	for _, p := range state.Patches {
 		if size := uint64(info.Size()); p.At > size || p.Len > size-p.At {
 			file.Close()
-			return nil, nil // the state is of another delta
+			return nil, nil
 		}
+	}
+	var mark [capi.MarkSize]byte
+	if _, err := file.ReadAt(mark[:], int64(state.Patches[len(state.Patches)-1].At)); err != nil || mark != state.Mark {
+		file.Close()
+		return nil, nil // the state is of another delta of that name
 	}
 	return &capi.Delta{File: file, Patches: state.Patches, Mark: state.Mark}, nil
 }

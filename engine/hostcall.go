@@ -207,6 +207,9 @@ func (h *host) invoke(head, body []byte) (capi.Reply, error) {
 	if !slices.Contains(h.function.AllowInvoke, want.Function) && !slices.Contains(h.function.AllowInvoke, "*") {
 		return capi.Reply{}, denied("%s may not invoke %s; allow it with --allow-invoke %s", h.function.Name, want.Function, want.Function)
 	}
+	if !h.instance.serving {
+		return capi.Reply{}, &callError{Type: callUnavailable, Message: "a function cannot invoke others while it is being loaded: do it in the handler"}
+	}
 	ctx, cancel := h.deadline()
 	defer cancel()
 	deep, _ := ctx.Value(depth{}).(int)
@@ -215,7 +218,11 @@ func (h *host) invoke(head, body []byte) (capi.Reply, error) {
 	}
 	inv := Invocation{Function: want.Function, Qualifier: want.Qualifier, Source: SourceFunction, Payload: bytes.Clone(body)}
 	var res Result
-	err := h.runtime.Invoke(context.WithValue(ctx, depth{}, deep), &inv, &res)
+	// On a thread of its own: guests recurse, and this one's stack already has a
+	// guest on it.
+	done := make(chan error, 1)
+	go func() { done <- h.runtime.Invoke(context.WithValue(ctx, depth{}, deep), &inv, &res) }()
+	err := <-done
 	if err == nil {
 		return capi.Reply{Body: res.Payload}, nil
 	}

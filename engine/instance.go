@@ -17,6 +17,7 @@ import (
 type instance struct {
 	shell    *capi.Instance
 	lastUsed time.Duration // on the monotonic clock; the Pool's
+	serving  bool          // the guest runs for an Invocation, and not to be loaded or proved
 
 	// What the ticker must know of the running Invocation. mu guards ctx: the
 	// ticker asks it while it is held, so that end returns only after that.

@@ -84,6 +84,7 @@ func (r *Runtime) invokeFresh(ctx context.Context, v *version, p *program, inv *
 		}
 	}
 	p.tellRequest(in, inv)
+	in.serving = true
 	timeout := v.function.Limits.Timeout
 	r.ticker.begin(ctx, in)
 	var outcome capi.Outcome
@@ -128,6 +129,7 @@ func (r *Runtime) invokeWarm(ctx context.Context, v *version, p *program, inv *I
 		}
 	}
 	p.tellRequest(in, inv)
+	in.serving = true
 	keep := false
 	defer func() {
 		if !keep {

@@ -31,7 +31,8 @@ type language struct {
 	precompiled fs.FS
 
 	mu    sync.Mutex
-	start *start // nil: nobody has needed the language yet
+	start *start             // nil: nobody has needed the language yet
+	codes []*wasmtime.Module // of starts that were forgotten
 }
 
 // start is one attempt to make a language ready. Its fields are set when done is
@@ -91,6 +92,8 @@ func (r *Runtime) ready(ctx context.Context, l *language) (*start, error) {
 		return s, s.err
 	case <-ctx.Done():
 		return nil, ctx.Err()
+	case <-r.closing:
+		return nil, ErrClosed
 	}
 }
 
@@ -103,9 +106,9 @@ func (r *Runtime) begin(ctx context.Context, l *language) *start {
 	}
 	s := &start{done: make(chan struct{})}
 	l.start = s
-	r.preparing.Add(1)
+	r.making.RLock()
 	go func() {
-		defer r.preparing.Done()
+		defer r.making.RUnlock()
 		s.err = r.prepare(ctx, l, s)
 		debug.FreeOSMemory() // unpacking and capturing left tens of megabytes of garbage
 		if s.err != nil {
@@ -116,6 +119,17 @@ func (r *Runtime) begin(ctx context.Context, l *language) *start {
 		close(s.done)
 	}()
 	return s
+}
+
+// forget makes the next who needs the language make it ready again, because files
+// of s are gone. Programs may still run its code.
+func (r *Runtime) forget(l *language, s *start) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.start == s {
+		l.start = nil
+		l.codes = append(l.codes, s.code)
+	}
 }
 
 // expect makes a language ready in the background where that takes long because
@@ -227,10 +241,27 @@ func (r *Runtime) buildLanguage(ctx context.Context, f *Function) (*program, Dep
 	if most := r.machine.layout.maxMemory; f.Limits.Memory > int64(most) {
 		return nil, d, memoryOfNode(f, most)
 	}
+	for try := 0; ; try++ {
+		p, d, s, err := r.buildOn(ctx, f, l)
+		if try > 0 || s == nil || err == nil || !errors.Is(err, errBaseGone) {
+			return p, d, err
+		}
+		r.forget(l, s) // the artifacts are a cache: what is gone is made again
+	}
+}
+
+// buildOn builds the function on the language as it is ready now.
+func (r *Runtime) buildOn(ctx context.Context, f *Function, l *language) (*program, Deployment, *start, error) {
+	var d Deployment
 	known := l.isReady()
 	s, err := r.ready(ctx, l)
 	if err != nil {
-		return nil, d, err
+		return nil, d, nil, err
+	}
+	if s.library != "" {
+		if _, err := os.Stat(s.library); err != nil {
+			return nil, d, s, errBaseGone
+		}
 	}
 	if !known && s.note != "" {
 		d.Compiled, d.CompileTime = s.compiled, s.compileTime
@@ -238,20 +269,20 @@ func (r *Runtime) buildLanguage(ctx context.Context, f *Function) (*program, Dep
 	}
 	if s.base.Memory > f.Limits.Memory {
 		need := (s.base.Memory + 1<<20 - 1) >> 20
-		return nil, d, &DeployError{Op: "memory", Why: fmt.Sprintf("%s starts with %d MB, the function may have %d MB", l.name, need, f.Limits.Memory>>20),
+		return nil, d, s, &DeployError{Op: "memory", Why: fmt.Sprintf("%s starts with %d MB, the function may have %d MB", l.name, need, f.Limits.Memory>>20),
 			Hint: fmt.Sprintf("raise --memory to at least %d", need)}
 	}
 	p := &program{restored: true, requests: true, resettable: l.bundle.Resettable}
 	cfg := r.languageConfig(f, l, s)
 	if err := r.addLanguageSnapshot(ctx, f, l, s, p, &cfg, &d); err != nil {
 		p.close()
-		return nil, d, err
+		return nil, d, s, err
 	}
 	if p.template, err = r.newTemplate(cfg); err != nil {
 		p.close()
-		return nil, d, err
+		return nil, d, s, err
 	}
-	return p, d, nil
+	return p, d, s, nil
 }
 
 func (l *language) isReady() bool {
@@ -389,7 +420,7 @@ func raised(object string) *FunctionError {
 		StackTrace []string `json:"stackTrace"` // Python's
 		Trace      []string `json:"trace"`      // Node's
 	}
-	if err := json.Unmarshal([]byte(object), &parts); err != nil {
+	if err := json.Unmarshal([]byte(object), &parts); err != nil || parts.Type == "" {
 		const enough = 1000
 		return &FunctionError{Type: "Runtime.Unknown", Message: strings.ToValidUTF8(object[:min(len(object), enough)], "?")}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"syscall"
 	"time"
 
 	"ledge/engine/bundle"
@@ -37,7 +38,11 @@ func (r *Runtime) baseConfig(l *language, s *start) capi.TemplateConfig {
 }
 
 func languageEnvironment(f *Function, l *language) []string {
-	return append(wasi.Environment(f.Name, f.Version, f.Handler, "AWS_Lambda_"+l.name, f.Limits.Memory, f.Env), "TZ=:UTC")
+	env := wasi.Environment(f.Name, f.Version, f.Handler, "AWS_Lambda_"+l.name, f.Limits.Memory, f.Env)
+	if _, own := f.Env["TZ"]; !own {
+		env = append(env, "TZ=:UTC")
+	}
+	return env
 }
 
 // captureBase starts the interpreter and stores its base image.
@@ -84,8 +89,12 @@ func (r *Runtime) runBase(ctx context.Context, l *language, s *start, use func(*
 		steps = append(steps, step{export: l.bundle.StartExport})
 	}
 	steps = append(steps, step{export: languageInitialize}, step{export: languageStart})
-	return r.runOnce(ctx, &Function{Name: l.name, Version: Latest}, cfg, steps, use)
+	return r.runOnce(ctx, &Function{Name: l.name, Version: Latest}, cfg, int64(l.bundle.Memory.Min)*pageSize, steps, use)
 }
+
+// errBaseGone says that a file of the language is missing that was there when it
+// was made ready.
+var errBaseGone = errors.New("the runtime's base image is gone from the artifacts")
 
 // captureFunction loads the handler into a restored interpreter and stores what
 // that changed.
@@ -99,33 +108,55 @@ func (r *Runtime) captureFunction(ctx context.Context, f *Function, l *language,
 		return state, err
 	}
 	if image == nil {
-		return state, errors.New("the base image of the runtime is gone; restart the node")
+		return state, errBaseGone
 	}
 	defer image.Close()
 	s.base.restoring(&cfg, image)
 	began := time.Now()
-	err = r.runOnce(ctx, f, cfg, []step{{export: languageLoad, input: input}}, func(in *instance, d2 *Deployment) error {
+	var c *captured
+	err = r.runOnce(ctx, f, cfg, s.base.Memory, []step{{export: languageLoad, input: input}}, func(in *instance, _ *Deployment) error {
 		d.InitTime = time.Since(began)
-		c, err := takeSnapshot(in, l.bundle.Memory, l.bundle.Globals)
-		if err != nil {
+		if c, err = takeSnapshot(in, l.bundle.Memory, l.bundle.Globals); err != nil {
 			return err
 		}
-		d.ImageBytes = c.Stats().Content
-		// What the base looks like, without a copy of it: another Instance.
-		return r.runOnce(ctx, f, cfg, nil, func(base *instance, _ *Deployment) error {
-			var fits bool
-			if state, fits, err = r.storeDelta(name, s.base.Image, base.shell.View(), c); fits || err != nil {
-				return err
-			}
-			var module *wasmtime.Module
-			if module, state, err = r.storeImage(ctx, name, c, d); err == nil {
-				module.Close()
-				d.Notes = append(d.Notes, fmt.Sprintf("the snapshot has a whole image, %d MB: loading the code needed more memory than the runtime has spare", d.ImageBytes>>20))
-			}
+		c.resettable = l.bundle.Resettable
+		c.Memory, err = offHeap(c.Memory)
+		return err
+	})
+	if err != nil {
+		return state, err
+	}
+	defer func() {
+		if freeing := syscall.Munmap(c.Memory); err == nil {
+			err = freeing
+		}
+	}()
+	d.ImageBytes = c.Stats().Content
+	// What the base looks like is seen in another Instance.
+	err = r.runOnce(ctx, f, cfg, s.base.Memory, nil, func(base *instance, _ *Deployment) error {
+		var fits bool
+		if state, fits, err = r.storeDelta(name, s.base.Image, base.shell.View(), c); fits || err != nil {
 			return err
-		})
+		}
+		var module *wasmtime.Module
+		if module, state, err = r.storeImage(ctx, name, c, d); err == nil {
+			module.Close()
+			d.Notes = append(d.Notes, fmt.Sprintf("the snapshot has a whole image, %d MB: loading the code needed more memory than the runtime has spare", d.ImageBytes>>20))
+		}
+		return err
 	})
 	return state, err
+}
+
+// offHeap returns a copy of data that the garbage collector does not know of, so
+// that a deploy leaves none of it behind. syscall.Munmap frees it.
+func offHeap(data []byte) ([]byte, error) {
+	room, err := syscall.Mmap(-1, 0, len(data), syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_PRIVATE|syscall.MAP_ANON)
+	if err != nil {
+		return nil, fmt.Errorf("make room for a snapshot: %w", err)
+	}
+	copy(room, data)
+	return room, nil
 }
 
 // step is one export to call.
@@ -135,14 +166,15 @@ type step struct {
 }
 
 // runOnce makes an Instance, calls exports of it and hands it to use before it is
-// discarded. What the code of f printed goes to its log.
-func (r *Runtime) runOnce(ctx context.Context, f *Function, cfg capi.TemplateConfig, steps []step, use func(*instance, *Deployment) error) error {
+// discarded. memory is what it starts with, in bytes. What the code of f printed
+// goes to its log.
+func (r *Runtime) runOnce(ctx context.Context, f *Function, cfg capi.TemplateConfig, memory int64, steps []step, use func(*instance, *Deployment) error) error {
 	template, err := r.newTemplate(cfg)
 	if err != nil {
 		return err
 	}
 	defer template.Close()
-	if err := r.admit(0); err != nil {
+	if err := r.admit(memory); err != nil {
 		return err
 	}
 	defer r.leave()

@@ -25,7 +25,8 @@ type Runtime struct {
 	ticker    *ticker
 	reaper    *reaper
 	languages map[string]*language
-	preparing sync.WaitGroup // languages that are being made ready
+	making    sync.RWMutex  // shared by those who make them ready, held alone by Collect
+	closing   chan struct{} // closed when Close has begun
 
 	table     table
 	instances atomic.Int64 // with a function in them
@@ -47,7 +48,7 @@ func Open(cfg Config) (*Runtime, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Runtime{cfg: cfg, machine: m, budget: cfg.MemoryBudget, outbound: extism.NewOutbound(), languages: newLanguages()}
+	r := &Runtime{cfg: cfg, machine: m, budget: cfg.MemoryBudget, outbound: extism.NewOutbound(), languages: newLanguages(), closing: make(chan struct{})}
 	if r.artifacts, err = newArtifacts(cfg.ArtifactDir, cfg.DeviceKey, m); err != nil {
 		m.close()
 		return nil, err
@@ -72,6 +73,7 @@ func (r *Runtime) Close() error {
 	var live []*version
 	r.table.each(func(v *version) { live = append(live, v) })
 	r.table.names.Clear()
+	close(r.closing)
 	r.changing.Unlock()
 
 	r.reaper.close()
@@ -81,10 +83,18 @@ func (r *Runtime) Close() error {
 	r.versions.Wait()
 	r.building.Lock() // whoever builds from now on sees closed first
 	defer r.building.Unlock()
-	r.preparing.Wait() // nobody starts one any more
+	if !r.making.TryLock() {
+		// A language is being compiled, which nothing can stop and takes a small device
+		// minutes. Nothing is lost with it: let the process go.
+		r.outbound.Close()
+		return nil
+	}
 	for _, l := range r.languages {
 		if l.isReady() && l.start.err == nil {
 			l.start.code.Close()
+		}
+		for _, code := range l.codes {
+			code.Close()
 		}
 	}
 	r.ticker.close()

@@ -20,7 +20,7 @@ type version struct {
 	users    atomic.Int64
 
 	program atomic.Pointer[program] // nil until it is loaded
-	loading sync.Mutex              // held while it is
+	loading chan struct{}           // has a token while it is
 
 	mu     sync.Mutex
 	idle   []*instance // live Instances, the one used last at the end
@@ -31,7 +31,7 @@ type version struct {
 const maxShells = 64
 
 func newVersion(r *Runtime, f Function) *version {
-	v := &version{runtime: r, function: f}
+	v := &version{runtime: r, function: f, loading: make(chan struct{}, 1)}
 	v.users.Store(1)
 	return v
 }
@@ -84,8 +84,12 @@ func (v *version) load(ctx context.Context) (*program, error) {
 	}
 	v.runtime.building.RLock()
 	defer v.runtime.building.RUnlock()
-	v.loading.Lock()
-	defer v.loading.Unlock()
+	select {
+	case v.loading <- struct{}{}:
+		defer func() { <-v.loading }()
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 	if p := v.program.Load(); p != nil {
 		return p, nil
 	}

@@ -48,7 +48,7 @@ type Manifest struct {
 	Memory  wasmbin.Limits
 	// StartExport is wasmbin.Parts.StartExport.
 	StartExport string
-	Resettable  bool // wasmbin.Module.Resettable
+	Resettable  bool            // wasmbin.Module.Resettable
 	Files       map[string]File // by name, the library's below "library/"
 }
 

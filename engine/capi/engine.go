@@ -7,7 +7,11 @@ import "C"
 import (
 	"errors"
 	"fmt"
+	"os"
 	"runtime"
+	"strconv"
+	"strings"
+	"syscall"
 	"unsafe"
 
 	"github.com/bytecodealliance/wasmtime-go/v44"
@@ -116,7 +120,39 @@ func NewNode(budget int64, renice bool) *Node {
 	c := (*C.ledge_node)(C.calloc(1, C.sizeof_ledge_node))
 	c.budget = C.int64_t(budget)
 	c.renice = C.bool(renice)
+	c.max_files = C.int64_t(openFiles() / 4)
+	c.max_maps = C.size_t(mappings() * 6 / 10)
+	C.pthread_mutex_init(&c.mapping, nil)
+	c.nslots = overlaySlots
+	c.slots = (*C.struct_ledge_slot)(C.calloc(c.nslots, C.sizeof_struct_ledge_slot))
 	return &Node{c: c}
+}
+
+// overlaySlots is how many places of memories a Node can count mappings of: twice
+// the Instances that a process may have.
+const overlaySlots = 1 << 14
+
+// openFiles is how many descriptors the process may have.
+func openFiles() uint64 {
+	var limit syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
+		return 1024
+	}
+	return min(limit.Cur, 1<<20)
+}
+
+// mappings is how many mappings the kernel lets a process have.
+func mappings() int {
+	const usual = 65530
+	text, err := os.ReadFile("/proc/sys/vm/max_map_count")
+	if err != nil {
+		return usual
+	}
+	n, err := strconv.Atoi(strings.TrimSpace(string(text)))
+	if err != nil || n <= 0 {
+		return usual
+	}
+	return n
 }
 
 // Missing returns those of imports that the linker does not have.

@@ -3,6 +3,7 @@
 #define LEDGE_H
 
 #include "abi.h"
+#include <pthread.h>
 #include <stdatomic.h>
 
 // A growing byte buffer with a ceiling. At the ceiling it refuses (over is set)
@@ -13,12 +14,23 @@ typedef struct {
   size_t refused;
 } ledge_buffer;
 
+struct ledge_slot {
+  const uint8_t *slot;
+  size_t maps;
+};
+
 // What the node's instances use together. In C memory, because the epoch
 // callback updates it without a crossing into Go.
 typedef struct {
   _Atomic int64_t used; // bytes of linear memory charged
   int64_t budget;       // bytes; 0 means no budget
   bool renice;          // lower the priority of long invocations
+  _Atomic int64_t files; // descriptors that guests have open
+  int64_t max_files;
+  // Mappings of overlays. The kernel limits those of a process.
+  pthread_mutex_t mapping;
+  struct ledge_slot *slots; // by the memory's place; open addressing
+  size_t nslots, maps, max_maps;
 } ledge_node;
 
 typedef struct {

@@ -17,11 +17,22 @@ import (
 // nobody else sees them. It pins what overlay.c assumes of libwasmtime.
 func TestOverlay(t *testing.T) {
 	for _, start := range []int{0, 128 << 10} { // of the image in the memory
-		t.Run(fmt.Sprint(start), func(t *testing.T) { testOverlay(t, start) })
+		t.Run(fmt.Sprint(start), func(t *testing.T) { testOverlay(t, start, NewNode(0, false)) })
+	}
+	// The process has no mappings left, or some.
+	for _, maps := range []int{0, 10, 20} {
+		t.Run(fmt.Sprint("maps ", maps), func(t *testing.T) {
+			node := NewNode(0, false)
+			node.c.max_maps = 0
+			for range maps {
+				node.c.max_maps++
+			}
+			testOverlay(t, 0, node)
+		})
 	}
 }
 
-func testOverlay(t *testing.T, start int) {
+func testOverlay(t *testing.T, start int, node *Node) {
 	const pages, slots, functions, keep = 6, 3, 5, 64 << 10
 	page := os.Getpagesize()
 	config := wasmtime.NewConfig()
@@ -65,7 +76,7 @@ func testOverlay(t *testing.T, start int) {
 		cfg, memory := config2, bytes.Clone(image)
 		cfg.Image = open()
 		cfg.Delta = patch(memory)
-		templates = append(templates, template(t, engine, NewNode(0, false), cfg))
+		templates = append(templates, template(t, engine, node, cfg))
 		want = append(want, memory)
 	}
 	add(func([]byte) *Delta { return nil })

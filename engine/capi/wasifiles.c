@@ -24,7 +24,7 @@ enum { SEEK_FROM_START, SEEK_FROM_HERE, SEEK_FROM_END };
 enum { DIRENT_SIZE = 24, FILESTAT_SIZE = 64, FDSTAT_SIZE = 24 };
 enum { READ_AT_A_TIME = 1 << 20 };
 enum { PATH_SIZE = 1024 };
-enum { SPARE_FILES = 8, MAX_FILES = 512 }; // open at the same time in one instance
+enum { SPARE_FILES = 8, MAX_FILES = 320 }; // open at the same time in one instance
 #define RIGHT_FD_WRITE (UINT64_C(1) << 6)
 // fd_read, fd_seek, fd_tell, fd_advise, path_open, fd_readdir, path_readlink,
 // path_filestat_get, fd_filestat_get, poll_fd_readwrite
@@ -75,14 +75,35 @@ static const ledge_mount *mount_of(const ledge_instance *in, const ledge_file *f
   return &in->template->mounts[f->mount];
 }
 
+// The process has so many descriptors, and functions together may not have them all.
+static bool take_descriptor(ledge_instance *in) {
+  ledge_node *node = in->template->node;
+  if (atomic_fetch_add_explicit(&node->files, 1, memory_order_relaxed) < node->max_files) return true;
+  atomic_fetch_sub_explicit(&node->files, 1, memory_order_relaxed);
+  return false;
+}
+
+static void give_descriptor(ledge_instance *in) {
+  atomic_fetch_sub_explicit(&in->template->node->files, 1, memory_order_relaxed);
+}
+
 // Returns the host's descriptor, after a restore for the first time, or -1 and errno.
 static int host_fd(ledge_instance *in, ledge_file *f) {
-  if (f->host < 0) f->host = open_beneath(mount_of(in, f), f->path, OPEN_FLAGS | (f->directory ? O_DIRECTORY : 0));
+  if (f->host >= 0) return f->host;
+  if (!take_descriptor(in)) {
+    errno = EMFILE;
+    return -1;
+  }
+  f->host = open_beneath(mount_of(in, f), f->path, OPEN_FLAGS | (f->directory ? O_DIRECTORY : 0));
+  if (f->host < 0) give_descriptor(in);
   return f->host;
 }
 
-static void forget(ledge_file *f) {
-  if (f->host >= 0) close(f->host);
+static void forget(ledge_instance *in, ledge_file *f) {
+  if (f->host >= 0) {
+    close(f->host);
+    give_descriptor(in);
+  }
   free(f->path);
   *f = (ledge_file){.host = -1};
 }
@@ -106,7 +127,7 @@ bool ledge_files_begin(ledge_instance *in) {
 }
 
 void ledge_files_end(ledge_instance *in) {
-  for (size_t i = 0; i < in->nfiles; i++) forget(&in->files[i]);
+  for (size_t i = 0; i < in->nfiles; i++) forget(in, &in->files[i]);
   free(in->files);
   in->files = NULL;
   in->nfiles = in->files_cap = 0;
@@ -115,7 +136,7 @@ void ledge_files_end(ledge_instance *in) {
 int32_t ledge_file_close(ledge_instance *in, uint32_t fd) {
   ledge_file *f = file(in, fd);
   if (!f) return ERRNO_BADF;
-  forget(f);
+  forget(in, f);
   return 0;
 }
 
@@ -123,7 +144,7 @@ int32_t ledge_file_renumber(ledge_instance *in, uint32_t from, uint32_t to) {
   ledge_file *f = file(in, from), *g = file(in, to);
   if (!f || !g) return ERRNO_BADF;
   if (f == g) return 0;
-  forget(g);
+  forget(in, g);
   *g = *f;
   *f = (ledge_file){.host = -1};
   return 0;
@@ -269,33 +290,37 @@ static int32_t resolve(const ledge_file *f, const uint8_t *path, uint32_t len, c
 
 static int32_t grow(ledge_instance *in) {
   if (in->files_cap >= MAX_FILES) return ERRNO_MFILE;
-  ledge_file *grown = realloc(in->files, 2 * in->files_cap * sizeof *grown);
+  size_t cap = 2 * in->files_cap < MAX_FILES ? 2 * in->files_cap : MAX_FILES;
+  ledge_file *grown = realloc(in->files, cap * sizeof *grown);
   if (!grown) return ERRNO_NOMEM;
   in->files = grown;
-  in->files_cap *= 2;
+  in->files_cap = cap;
   return 0;
 }
 
 int32_t ledge_path_open(ledge_instance *in, uint32_t dir, const uint8_t *path, uint32_t len, uint32_t flags, uint64_t rights, uint32_t *opened) {
-  ledge_file *from = file(in, dir);
+  const ledge_file *from = file(in, dir);
   char where[PATH_SIZE];
   if (!from) return ERRNO_BADF;
+  uint32_t mount = from->mount; // from goes when the table grows
   int32_t error = resolve(from, path, len, where);
   if (error) return error;
   if (flags & (OPEN_CREATE | OPEN_TRUNCATE)) return ERRNO_ROFS;
-  int host = open_beneath(mount_of(in, from), where, OPEN_FLAGS | (flags & OPEN_DIRECTORY ? O_DIRECTORY : 0));
+  int host = open_beneath(&in->template->mounts[mount], where, OPEN_FLAGS | (flags & OPEN_DIRECTORY ? O_DIRECTORY : 0));
   if (host < 0) return from_errno(errno);
-  struct stat s;
+  struct stat s = {0};
   if (fstat(host, &s) != 0) error = from_errno(errno);
   else if (!S_ISDIR(s.st_mode) && !S_ISREG(s.st_mode)) error = ERRNO_ACCES;
   else if (!S_ISDIR(s.st_mode) && rights & RIGHT_FD_WRITE) error = ERRNO_ROFS;
   size_t slot = in->template->nmounts;
   while (slot < in->nfiles && in->files[slot].open) slot++;
   if (!error && slot == in->files_cap) error = grow(in);
-  ledge_file f = {.open = true, .directory = S_ISDIR(s.st_mode), .mount = from->mount, .host = host, .path = strdup(where)};
+  ledge_file f = {.open = true, .directory = S_ISDIR(s.st_mode), .mount = mount, .host = host, .path = strdup(where)};
   if (!error && !f.path) error = ERRNO_NOMEM;
+  if (!error && !take_descriptor(in)) error = ERRNO_MFILE;
   if (error) {
-    forget(&f);
+    close(host);
+    free(f.path);
     return error;
   }
   if (slot == in->nfiles) in->nfiles++;
