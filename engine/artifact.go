@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 
 	"github.com/bytecodealliance/wasmtime-go/v44"
 )
@@ -101,11 +102,22 @@ func (a *artifacts) verified(base string) (*os.File, error) {
 		return file, nil
 	}
 	file.Close()
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if lacking(err) {
 		return nil, fmt.Errorf("check artifact: %w", err) // nothing is known of the file
 	}
 	a.remove(base)
 	return nil, nil
+}
+
+// lacking reports whether err says that the process is short of something, and
+// nothing of the file.
+func lacking(err error) bool {
+	for _, short := range []error{syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM, syscall.EINTR, syscall.EAGAIN} {
+		if errors.Is(err, short) {
+			return true
+		}
+	}
+	return false
 }
 
 func (a *artifacts) remove(base string) {

@@ -34,6 +34,7 @@ type program struct {
 	learning   atomic.Bool // an Invocation has shown, or is showing, which pages it writes to
 	modules    []*wasmtime.Module
 	delta      *os.File // open for the template
+	snapshot   string   // name among the artifacts; "": none
 }
 
 // close frees the program. No Instance of it may exist any more.

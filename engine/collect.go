@@ -19,6 +19,45 @@ func (r *Runtime) imageName(f *Function, p *plan, env []string) string {
 		fmt.Append(nil, f.Limits.Memory, p.init))
 }
 
+// useSnapshot counts a program in that uses the Snapshot of that name.
+func (r *Runtime) useSnapshot(p *program, name string) {
+	r.snapshots.Lock()
+	defer r.snapshots.Unlock()
+	if r.snapshots.users == nil {
+		r.snapshots.users = map[string]int{}
+	}
+	r.snapshots.users[name]++
+	p.snapshot = name
+}
+
+// dropSnapshot counts a program out, and with the last one deletes the Snapshot: its
+// function was replaced or removed, and each change of code makes another. One that
+// is being opened meanwhile is taken anew.
+func (r *Runtime) dropSnapshot(name string) {
+	if name == "" {
+		return
+	}
+	r.snapshots.Lock()
+	defer r.snapshots.Unlock()
+	if r.snapshots.users[name]--; r.snapshots.users[name] > 0 {
+		return
+	}
+	delete(r.snapshots.users, name)
+	if r.closed.Load() {
+		return // it is there for the next start
+	}
+	state, ok, err := r.artifacts.loadState(name)
+	if !ok || err != nil {
+		return // Collect finds what is left of it
+	}
+	if state.Delta != nil {
+		r.artifacts.remove(name + deltaSuffix)
+	} else {
+		r.artifacts.remove(state.Image + artifactSuffix)
+	}
+	r.artifacts.remove(name + stateSuffix)
+}
+
 // Collect deletes the artifacts that no live function uses. It waits for
 // deploys and loads under way and holds up new ones meanwhile.
 func (r *Runtime) Collect() (removed int, err error) {

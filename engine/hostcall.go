@@ -125,6 +125,13 @@ func (h *host) callKV(op int, head, body []byte) (reply capi.Reply, err error) {
 	if kv == nil {
 		return reply, errNoKV
 	}
+	if !h.instance.serving {
+		defer func() {
+			if err != nil {
+				err = fmt.Errorf("%w (a function has no data yet while it is being loaded for the first time)", err)
+			}
+		}()
+	}
 	switch op {
 	case callKVGet:
 		if reply.Body, err = kv.Get(name, want.Key); err == nil && reply.Body == nil {
@@ -221,7 +228,14 @@ func (h *host) invoke(head, body []byte) (capi.Reply, error) {
 	// On a thread of its own: guests recurse, and this one's stack already has a
 	// guest on it.
 	done := make(chan error, 1)
-	go func() { done <- h.runtime.Invoke(context.WithValue(ctx, depth{}, deep), &inv, &res) }()
+	go func() {
+		defer func() {
+			if p := recover(); p != nil {
+				done <- fmt.Errorf("invoke panicked: %v", p)
+			}
+		}()
+		done <- h.runtime.Invoke(context.WithValue(ctx, depth{}, deep), &inv, &res)
+	}()
 	err := <-done
 	if err == nil {
 		return capi.Reply{Body: res.Payload}, nil

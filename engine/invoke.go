@@ -171,6 +171,8 @@ func (r *Runtime) start(ctx context.Context, v *version, p *program, inv *Invoca
 		r.leave()
 		return nil, err
 	}
+	p.tellRequest(in, inv)
+	in.serving = true
 	r.ticker.begin(ctx, in)
 	outcome := in.shell.Instantiate(r.cfg.InitTimeout)
 	r.ticker.end(in)

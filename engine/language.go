@@ -338,6 +338,7 @@ func (r *Runtime) openLanguageSnapshot(name string, state *imageState, p *progra
 		p.delta = delta.File
 	}
 	p.modules = append(p.modules, image)
+	r.useSnapshot(p, name)
 	state.restoring(cfg, image)
 	cfg.Delta = delta
 	cfg.Init = []string{languageRestored}

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -155,7 +156,13 @@ func offHeap(data []byte) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make room for a snapshot: %w", err)
 	}
-	copy(room, data)
+	const page = 4096
+	zeros := make([]byte, page)
+	for at := 0; at < len(data); at += page { // zeros are there already, and cost nothing
+		if part := data[at:min(at+page, len(data))]; !bytes.Equal(part, zeros[:len(part)]) {
+			copy(room[at:], part)
+		}
+	}
 	return room, nil
 }
 

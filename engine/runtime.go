@@ -28,12 +28,18 @@ type Runtime struct {
 	making    sync.RWMutex  // shared by those who make them ready, held alone by Collect
 	closing   chan struct{} // closed when Close has begun
 
+	// snapshots counts the programs that use a Snapshot, by its name.
+	snapshots struct {
+		sync.Mutex
+		users map[string]int
+	}
+
 	table     table
 	instances atomic.Int64 // with a function in them
 	versions  sync.WaitGroup
 
 	// building is shared by those who make artifacts and held alone by Collect.
-	// Lock order: building, version.loading, changing, version.mu.
+	// Lock order: building, changing, language.mu, version.mu.
 	building sync.RWMutex
 	changing sync.Mutex // held while the table changes
 	closed   atomic.Bool
@@ -62,8 +68,9 @@ func Open(cfg Config) (*Runtime, error) {
 	return r, nil
 }
 
-// Close waits for the Invocations and deploys under way and frees everything. Invoke and
-// Deploy return ErrClosed from now on.
+// Close waits for the Invocations and deploys under way and frees everything; but it
+// does not wait for a language that is being compiled, which ends with the process.
+// Invoke and Deploy return ErrClosed from now on.
 func (r *Runtime) Close() error {
 	r.changing.Lock()
 	if r.closed.Swap(true) {

@@ -20,18 +20,18 @@ type version struct {
 	users    atomic.Int64
 
 	program atomic.Pointer[program] // nil until it is loaded
-	loading chan struct{}           // has a token while it is
 
-	mu     sync.Mutex
-	idle   []*instance // live Instances, the one used last at the end
-	shells []*instance // empty ones, for fresh Instances
+	mu      sync.Mutex
+	loading *load       // the last attempt to load it; nil: nobody has needed it yet
+	idle    []*instance // live Instances, the one used last at the end
+	shells  []*instance // empty ones, for fresh Instances
 }
 
 // maxShells bounds the empty shells that wait; each has at most what capi's Trim leaves.
 const maxShells = 64
 
 func newVersion(r *Runtime, f Function) *version {
-	v := &version{runtime: r, function: f, loading: make(chan struct{}, 1)}
+	v := &version{runtime: r, function: f}
 	v.users.Store(1)
 	return v
 }
@@ -74,31 +74,67 @@ func (v *version) free() {
 	}
 	if p := v.program.Load(); p != nil {
 		p.close()
+		v.runtime.dropSnapshot(p.snapshot)
 	}
 }
 
-// load returns the program, and builds it when this is the first use.
+// load is one attempt to build a program. Its fields are set when done is closed.
+type load struct {
+	done  chan struct{}
+	err   error
+	ended time.Duration
+}
+
+// forgetFailure is how long a load that failed is not tried again.
+const forgetFailure = time.Second
+
+// load returns the program, and builds it when this is the first use. All who wait
+// share one attempt, which goes on when they go away.
 func (v *version) load(ctx context.Context) (*program, error) {
 	if p := v.program.Load(); p != nil {
 		return p, nil
 	}
-	v.runtime.building.RLock()
-	defer v.runtime.building.RUnlock()
+	v.mu.Lock()
+	l := v.loading
+	if l == nil || l.failedBefore(capi.Now()-forgetFailure) {
+		l = &load{done: make(chan struct{})}
+		v.loading = l
+		v.users.Add(1) // the caller may leave before it ends
+		go func() {
+			defer v.leave()
+			defer close(l.done)
+			l.err = v.build(context.WithoutCancel(ctx))
+			l.ended = capi.Now()
+		}()
+	}
+	v.mu.Unlock()
 	select {
-	case v.loading <- struct{}{}:
-		defer func() { <-v.loading }()
+	case <-l.done:
+		return v.program.Load(), l.err
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
-	if p := v.program.Load(); p != nil {
-		return p, nil
+}
+
+// failedBefore reports whether the attempt failed before that time.
+func (l *load) failedBefore(t time.Duration) bool {
+	select {
+	case <-l.done:
+		return l.err != nil && l.ended < t
+	default:
+		return false
 	}
+}
+
+func (v *version) build(ctx context.Context) error {
+	v.runtime.building.RLock()
+	defer v.runtime.building.RUnlock()
 	p, _, err := v.runtime.build(ctx, &v.function)
 	if err != nil {
-		return nil, fmt.Errorf("load %s: %w", v.function.Name, err)
+		return fmt.Errorf("load %s: %w", v.function.Name, err)
 	}
 	v.program.Store(p)
-	return p, nil
+	return nil
 }
 
 // fresh reports whether each Invocation gets an Instance of its own.

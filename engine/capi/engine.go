@@ -121,7 +121,7 @@ func NewNode(budget int64, renice bool) *Node {
 	c.budget = C.int64_t(budget)
 	c.renice = C.bool(renice)
 	c.max_files = C.int64_t(openFiles() / 4)
-	c.max_maps = C.size_t(mappings() * 6 / 10)
+	c.max_maps = C.size_t(mappings() / 2) // modules, stacks and memories have the others
 	C.pthread_mutex_init(&c.mapping, nil)
 	c.nslots = overlaySlots
 	c.slots = (*C.struct_ledge_slot)(C.calloc(c.nslots, C.sizeof_struct_ledge_slot))
