@@ -7,7 +7,7 @@
   const { stringify } = JSON; // errors are told even if a function replaces it
   const classes = {};
   for (const name of ['ImportModuleError', 'HandlerNotFound', 'MalformedHandlerName', 'UserCodeSyntaxError',
-    'UnhandledPromiseRejection', 'ExitError', 'MalformedStreamingHandler']) {
+    'UnhandledPromiseRejection', 'ExitError', 'MalformedStreamingHandler', 'NodeJsExit']) {
     const Class = { [name]: class extends Error {} }[name];
     Class.prototype.name = `Runtime.${name}`;
     classes[name] = Class;
@@ -131,6 +131,13 @@
     const message = code === 0 ? 'Runtime exited without providing a reason' : `Runtime exited with error: exit status ${code}`;
     return Object.assign(new classes.ExitError(message), { stack: `Runtime.ExitError: ${message}` });
   };
+
+  // An async function waits for what nothing can settle any more.
+  internal.neverSettled = () => about('NodeJsExit', 'The Lambda runtime client detected an unexpected Node.js exit code. ' +
+    'This is most commonly caused by a Promise that was never settled. ' +
+    'For more information, see https://nodejs.org/docs/latest/api/process.html#exit-codes');
+
+  internal.isAsync = (f) => f.constructor?.name === 'AsyncFunction';
 
   internal.unhandled = (reason, promise) => {
     internal.emitProcess?.('unhandledRejection', reason, promise);

@@ -60,7 +60,17 @@
     }
   }
 
-  const isES = (path) => path.endsWith('.mjs') || (path.endsWith('.js') && scopeOf(path)[1]?.type === 'module');
+  // Whether a file is an ES module. Where no package.json says so, one that is no
+  // CommonJS for its syntax is, as in Node.
+  const detected = new Map();
+  function isES(path) {
+    if (path.endsWith('.mjs')) return true;
+    if (!path.endsWith('.js')) return false;
+    const type = scopeOf(path)[1]?.type;
+    if (type === 'module' || type === 'commonjs') return type === 'module';
+    if (!detected.has(path)) detected.set(path, native.hasModuleSyntax(source(path), path));
+    return detected.get(path);
+  }
 
   function withExtension(path) {
     if (isFile(path)) return path;
@@ -330,10 +340,8 @@
 
   // The module of the handler, in the order in which AWS Lambda looks for it.
   internal.loadHandlerModule = async (path, name) => {
-    const es = scopeOf(`${path}.js`)[1]?.type === 'module';
     if (isFile(path)) return loadFile(path, undefined);
-    if (!es && isFile(`${path}.js`)) return loadFile(`${path}.js`, undefined);
-    if (es && isFile(`${path}.js`)) return native.importModule(`${FILE}${path}.js`);
+    if (isFile(`${path}.js`)) return isES(`${path}.js`) ? native.importModule(`${FILE}${path}.js`) : loadFile(`${path}.js`, undefined);
     if (isFile(`${path}.mjs`)) return native.importModule(`${FILE}${path}.mjs`);
     if (isFile(`${path}.cjs`)) return loadFile(`${path}.cjs`, undefined);
     const found = resolve(name, dirname(path), REQUIRE) ?? resolve(name, '/var/task', REQUIRE) ?? asFolder(path);

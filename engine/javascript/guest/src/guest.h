@@ -20,6 +20,17 @@ LEDGE(call) uint32_t ledge_call(uint32_t op, const void *head, uint32_t head_len
                                 const void *body, uint32_t body_len, uint32_t sizes[2]);
 LEDGE(reply) void ledge_reply(void *to);
 
+// quickjs_alloc.h: what is free stays behind when the memory is captured.
+void ledge_heap_settle(void);
+// quickjs_json.h. The value of JSON text after which there is a 0; an exception, of which
+// none is pending, means to ask JS_ParseJSON.
+JSValue ledge_parse_event(JSContext *ctx, const char *text, size_t n);
+// The JSON text of a value until ledge_reply_done; NULL, and no exception, means to ask JS_JSONStringify.
+const char *ledge_reply_text(JSContext *ctx, JSValueConst v, size_t *n);
+void ledge_reply_done(JSContext *ctx);
+// A new object with the values of a plain one that has no accessors.
+JSValue ledge_copy(JSContext *ctx, JSValueConst from);
+
 // bytes.c: the native functions that the sources in js/ build upon.
 void natives_define(JSContext *ctx, JSValueConst native);
 // The bytes of an ArrayBuffer or a view of one; false and no exception when it is neither.

@@ -1,6 +1,7 @@
 // Modules as QuickJS wants them. How names are resolved, and everything about
 // CommonJS, is in js/modules.js; ES modules are named by their URL
 // (file:///var/task/index.mjs), as in Node's stack traces.
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "guest.h"
@@ -182,6 +183,49 @@ static JSValue compile_function(JSContext *ctx, JSValueConst this_val, int argc,
   return f;
 }
 
+// Whether a line starts with the word.
+static bool has_statement(const char *text, const char *word) {
+  size_t n = strlen(word);
+  for (const char *at = text; (at = strstr(at, word)); at += n) {
+    const char *before = at;
+    while (before > text && (before[-1] == ' ' || before[-1] == '\t')) before--;
+    bool starts = before == text || before[-1] == '\n' || before[-1] == ';';
+    if (starts && strchr(" \t{*\"'", at[n]) && at[n]) return true;
+  }
+  return false;
+}
+
+// hasModuleSyntax(source, path): whether a file that nothing calls an ES module is one, as
+// Node finds out: it does not compile as CommonJS, and does as an ES module, which is
+// kept. One that does neither has errors of the kind that it looks like.
+static JSValue has_module_syntax(JSContext *ctx, JSValueConst this_val, int argc, JSValueConst *argv) {
+  uint8_t *p;
+  size_t n;
+  if (!bytes_of(ctx, argv[0], &p, &n)) return JS_ThrowTypeError(ctx, "not a buffer");
+  if (!memmem(p, n, "import", 6) && !memmem(p, n, "export", 6) && !memmem(p, n, "await", 5)) return JS_FALSE;
+  JSValue f = compile_function(ctx, JS_UNDEFINED, 2, argv);
+  if (!JS_IsException(f)) {
+    JS_FreeValue(ctx, f);
+    return JS_FALSE;
+  }
+  JS_FreeValue(ctx, JS_GetException(ctx));
+  const char *path = JS_ToCString(ctx, argv[1]);
+  size_t room = path ? strlen(path) + sizeof "file://" : 0;
+  char *url = path ? js_malloc(ctx, room) : NULL, *text = url ? js_malloc(ctx, n + 1) : NULL;
+  bool found = false;
+  if (text) {
+    snprintf(url, room, "file://%s", path);
+    memcpy(text, p, n);
+    text[n] = 0;
+    found = compile(ctx, url, p, n) || has_statement(text, "import") || has_statement(text, "export");
+    JS_FreeValue(ctx, JS_GetException(ctx));
+  }
+  js_free(ctx, text);
+  js_free(ctx, url);
+  JS_FreeCString(ctx, path);
+  return JS_NewBool(ctx, found);
+}
+
 // scriptName(levels): the file of the function that many calls up.
 static JSValue script_name(JSContext *ctx, JSValueConst this_val, int argc, JSValueConst *argv) {
   int levels = 1;
@@ -198,6 +242,7 @@ void modules_define(JSContext *ctx, JSValueConst native) {
       JS_CFUNC_DEF("requireModule", 2, require_module),
       JS_CFUNC_DEF("importModule", 1, import_module),
       JS_CFUNC_DEF("compileFunction", 2, compile_function),
+      JS_CFUNC_DEF("hasModuleSyntax", 2, has_module_syntax),
       JS_CFUNC_DEF("scriptName", 1, script_name),
   };
   JS_SetPropertyFunctionList(ctx, native, list, sizeof list / sizeof *list);

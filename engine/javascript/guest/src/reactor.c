@@ -14,13 +14,12 @@
 #include "guest.h"
 
 // QuickJS knows the stack in linear memory only, but each call also takes of the
-// machine stack, of which the engine gives 2 MiB: that is used up when QuickJS has
-// used between 1.07 MiB (String.replace that calls back) and 1.5 MiB (plain calls) by
-// its own measure, which a patch makes proportional. So deep recursion ends as a
-// RangeError, and a third of the machine stack is left for what calls deeper without
-// being measured.
+// machine stack, of which the engine gives 4 MiB: that is used up when QuickJS has
+// used 1.3 to 1.5 MiB (nested lookaheads of a RegExp) or more by its own measure, which a
+// patch makes proportional. So deep recursion ends as a RangeError, and a quarter of
+// the machine stack is left for what calls deeper without being measured.
 #ifndef STACK_KIB
-#define STACK_KIB 640
+#define STACK_KIB 1024
 #endif
 
 // What the base image has of spare heap, so that a deploy need not grow the memory.
@@ -37,14 +36,16 @@ static JSContext *context;
 extern JSValue js_out_of_memory_error;
 extern int js_ran_out_of_memory;
 
-// Given back while an error object is made, which may be about all memory being used.
-enum { RESERVE = 128 << 10 };
+// Given back while an error object is made, which may be about all memory being used: enough
+// for a chunk of small blocks, see quickjs_alloc.h, and some larger ones.
+enum { RESERVE = 256 << 10 };
 static void *reserve;
 
 // Functions and objects of the sources in js/.
-static JSValue js_load, js_error, js_turn, js_restored, js_exited, js_unhandled, js_adopt;
+static JSValue js_load, js_error, js_turn, js_restored, js_exited, js_unhandled, js_adopt, js_never_settled, js_is_async;
 static JSValue handler = JS_UNDEFINED;
 static bool takes_callback; // the handler has a third parameter
+static bool is_async;       // the handler is an async function
 static JSValue context_prototype = JS_UNDEFINED;
 static JSValue restored_hooks = JS_UNDEFINED; // undefined while there are none
 
@@ -55,7 +56,7 @@ static const char *const member_names[MEMBERS] = {
     "callbackWaitsForEmptyEventLoop", "functionVersion", "functionName", "memoryLimitInMB", "logGroupName",
     "logStreamName", "clientContext", "identity", "invokedFunctionArn", "awsRequestId"};
 static JSAtom member_atoms[MEMBERS];
-static JSValue member_values[MEMBERS];
+static JSValue context_pattern = JS_UNDEFINED; // what a context object is a copy of
 
 // The running Invocation. Callbacks carry its number, so that those of one that is
 // over do nothing.
@@ -77,7 +78,7 @@ static struct rejection {
 static void rejection_free(struct rejection *r) {
   JS_FreeValue(context, r->promise);
   JS_FreeValue(context, r->reason);
-  free(r);
+  js_free_rt(runtime, r);
 }
 
 void rejection_handled(JSContext *ctx, JSValueConst promise) {
@@ -103,7 +104,7 @@ static void track(JSContext *ctx, JSValueConst promise, JSValueConst reason, JS_
     rejection_handled(ctx, promise);
     return;
   }
-  struct rejection *r = malloc(sizeof *r), **at = &rejections;
+  struct rejection *r = js_malloc_rt(runtime, sizeof *r), **at = &rejections;
   if (!r) return;
   *r = (struct rejection){NULL, JS_DupValue(ctx, promise), JS_DupValue(ctx, reason)};
   while (*at) at = &(*at)->next;
@@ -120,7 +121,7 @@ static void fail(JSValue thrown, int phase) {
     thrown = JS_Call(context, js_exited, JS_UNDEFINED, 1, &code);
     exiting = false;
   }
-  free(reserve);
+  js_free_rt(runtime, reserve);
   if (js_ran_out_of_memory) JS_RunGC(runtime);
   JSValue args[2] = {thrown, JS_NewInt32(context, phase)};
   JSValue text = JS_Call(context, js_error, JS_UNDEFINED, 2, args);
@@ -139,7 +140,7 @@ static void fail(JSValue thrown, int phase) {
     ledge_fail(s, (uint32_t)n);
     JS_FreeCString(context, s);
   }
-  reserve = malloc(RESERVE);
+  reserve = js_malloc_rt(runtime, RESERVE);
   exiting = false; // the error's own code may have called process.exit
   JS_FreeValue(context, text);
   JS_FreeValue(context, thrown);
@@ -151,6 +152,15 @@ static void reply(JSValue value) {
     ledge_output("null", 4);
     return;
   }
+  size_t size;
+  const char *fast = ledge_reply_text(context, value, &size);
+  if (fast) {
+    JS_FreeValue(context, value);
+    ledge_output(fast, (uint32_t)size);
+    ledge_reply_done(context);
+    return;
+  }
+  ledge_reply_done(context);
   JSValue text = JS_JSONStringify(context, value, JS_UNDEFINED, JS_UNDEFINED);
   JS_FreeValue(context, value);
   if (JS_IsException(text)) {
@@ -261,6 +271,11 @@ static JSValue settle(JSValue promise, int phase, bool quiet) {
         return JS_EXCEPTION;
       }
       if (quiet) return JS_UNDEFINED;
+      if (is_async && outcome == NOTHING) {
+        JSValue error = JS_Call(context, js_never_settled, JS_UNDEFINED, 0, NULL);
+        fail(JS_IsException(error) ? JS_GetException(context) : error, phase);
+        return JS_EXCEPTION;
+      }
       JSValue value = outcome_value;
       outcome_value = JS_UNDEFINED;
       reply(value);
@@ -421,6 +436,11 @@ static JSValue take_error(const char *message) {
   return error;
 }
 
+// Gives the value to a member of the context objects to come.
+static void set_member(int member, JSValue value) {
+  JS_DefinePropertyValue(context, context_pattern, member_atoms[member], value, JS_PROP_C_W_E);
+}
+
 __attribute__((export_name("ledge_start"))) void ledge_start(void) {
   runtime = JS_NewRuntime();
   context = runtime ? JS_NewContext(runtime) : NULL;
@@ -453,7 +473,7 @@ __attribute__((export_name("ledge_start"))) void ledge_start(void) {
   }
   JS_SetStripInfo(runtime, 0);
   js_out_of_memory_error = take_error("out of memory");
-  reserve = malloc(RESERVE);
+  reserve = js_malloc_rt(runtime, RESERVE);
 
   js_load = take(internal, "load");
   js_error = take(internal, "errorText");
@@ -462,6 +482,8 @@ __attribute__((export_name("ledge_start"))) void ledge_start(void) {
   js_exited = take(internal, "exited");
   js_unhandled = take(internal, "unhandled");
   js_adopt = take(internal, "adopt");
+  js_never_settled = take(internal, "neverSettled");
+  js_is_async = take(internal, "isAsync");
   modules_hooks(context, internal);
 
   context_prototype = JS_NewObject(context);
@@ -472,11 +494,11 @@ __attribute__((export_name("ledge_start"))) void ledge_start(void) {
       JS_CFUNC_DEF("getRemainingTimeInMillis", 0, remaining_time),
   };
   JS_SetPropertyFunctionList(context, context_prototype, members, sizeof members / sizeof *members);
+  context_pattern = JS_NewObjectProto(context, context_prototype);
   for (int i = 0; i < MEMBERS; i++) {
     member_atoms[i] = JS_NewAtom(context, member_names[i]);
-    member_values[i] = JS_UNDEFINED;
+    set_member(i, i == WAITS ? JS_TRUE : JS_UNDEFINED);
   }
-  member_values[WAITS] = JS_TRUE;
   JS_FreeValue(context, native);
   JS_FreeValue(context, internal);
   JS_RunGC(runtime);
@@ -488,12 +510,14 @@ __attribute__((export_name("ledge_start"))) void ledge_start(void) {
 static JSValue input(const char *name) {
   uint32_t n = ledge_input_size();
   if (!n) return JS_NULL;
-  char *text = malloc((size_t)n + 1);
+  static char small[4096];
+  char *text = n < sizeof small ? small : js_malloc_rt(runtime, (size_t)n + 1);
   if (!text) return JS_ThrowOutOfMemory(context);
   ledge_input_read(text);
   text[n] = 0;
-  JSValue v = JS_ParseJSON(context, text, n, name);
-  free(text);
+  JSValue v = ledge_parse_event(context, text, n);
+  if (JS_IsException(v)) v = JS_ParseJSON(context, text, n, name);
+  if (text != small) js_free_rt(runtime, text);
   return v;
 }
 
@@ -510,9 +534,9 @@ __attribute__((export_name("ledge_load"))) void ledge_load(void) {
   static const struct { int member; const char *key; } from[] = {
       {VERSION, "version"}, {NAME, "function"}, {LOG_GROUP, "log_group"}, {LOG_STREAM, "log_stream"}, {ARN, "arn"}};
   for (size_t i = 0; i < sizeof from / sizeof *from; i++)
-    member_values[from[i].member] = JS_GetPropertyStr(context, config, from[i].key);
+    set_member(from[i].member, JS_GetPropertyStr(context, config, from[i].key));
   JSValue memory = JS_GetPropertyStr(context, config, "memory");
-  member_values[MEMORY] = JS_ToString(context, memory);
+  set_member(MEMORY, JS_ToString(context, memory));
   JS_FreeValue(context, memory);
 
   JSValue promise = JS_Call(context, js_load, JS_UNDEFINED, 1, &config);
@@ -535,12 +559,17 @@ __attribute__((export_name("ledge_load"))) void ledge_load(void) {
   int32_t parameters = 0;
   JS_ToInt32(context, &parameters, length);
   takes_callback = parameters >= 3;
+  JSValue async = JS_Call(context, js_is_async, JS_UNDEFINED, 1, &handler);
+  if (JS_IsException(async)) JS_FreeValue(context, JS_GetException(context)); // a getter of the function's own
+  is_async = JS_VALUE_GET_TAG(async) == JS_TAG_BOOL && JS_VALUE_GET_BOOL(async);
+  JS_FreeValue(context, async);
   JS_FreeValue(context, length);
 
   JS_RunGC(runtime);
   JSMemoryUsage used;
   JS_ComputeMemoryUsage(runtime, &used);
   JS_SetGCThreshold(runtime, (size_t)used.malloc_size + GC_SLACK);
+  ledge_heap_settle();
 }
 
 __attribute__((export_name("ledge_restored"))) void ledge_restored(void) {
@@ -567,11 +596,8 @@ __attribute__((export_name("ledge_invoke"))) void ledge_invoke(void) {
   calls_back = takes_callback;
   char id[36];
   ledge_request(id);
-  args[1] = JS_NewObjectProto(context, context_prototype);
-  for (int i = 0; i < MEMBERS; i++)
-    JS_DefinePropertyValue(context, args[1], member_atoms[i],
-                           i == REQUEST_ID ? JS_NewStringLen(context, id, sizeof id) : JS_DupValue(context, member_values[i]),
-                           JS_PROP_C_W_E);
+  set_member(REQUEST_ID, JS_NewStringLen(context, id, sizeof id));
+  args[1] = ledge_copy(context, context_pattern);
   args[2] = finisher(context, CALLBACK);
   invocation_context = args[1];
 
