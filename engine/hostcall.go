@@ -275,6 +275,7 @@ func (h *host) log(head, body []byte) error {
 	if err := readCall(head, &want); err != nil {
 		return err
 	}
+	want.Level = strings.ToUpper(want.Level)
 	if !slices.Contains(logLevels, want.Level) {
 		return &callError{Type: callBadRequest, Message: fmt.Sprintf("%q is not one of %s", want.Level, strings.Join(logLevels, ", "))}
 	}

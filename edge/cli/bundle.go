@@ -3,6 +3,7 @@ package cli
 import (
 	"archive/zip"
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -50,6 +51,9 @@ func zipFolder(ctx context.Context, folder string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	if b.entries == 0 {
+		return nil, b.empty()
+	}
 	if err := b.zip.Close(); err != nil {
 		return nil, fmt.Errorf("finish the zip of %s: %w", folder, err)
 	}
@@ -63,7 +67,8 @@ type bundle struct {
 	out     bytes.Buffer
 	zip     *zip.Writer
 	entries int
-	bytes   int64 // unpacked
+	left    string // the first that was left out; empty: nothing was
+	bytes   int64  // unpacked
 }
 
 // at is a file's path as people know it.
@@ -72,11 +77,13 @@ func (b *bundle) at(name string) string { return filepath.Join(b.folder, filepat
 func (b *bundle) visit(name string, entry fs.DirEntry) error {
 	if entry.IsDir() {
 		if leftOut(name, entry) {
+			b.left = cmp.Or(b.left, name)
 			return fs.SkipDir
 		}
 		return nil
 	}
 	if leftOut(name, entry) {
+		b.left = cmp.Or(b.left, name)
 		return nil
 	}
 	// Root follows links, and refuses those that lead out of the folder.
@@ -112,6 +119,15 @@ func leftOut(name string, entry fs.DirEntry) bool {
 		return true
 	}
 	return name == "node_modules/.cache" || strings.HasSuffix(name, "/node_modules/.cache")
+}
+
+// empty is the error for a folder without a file to deploy.
+func (b *bundle) empty() error {
+	const hint = "put an app.py, an index.mjs or a " + moduleFile + " into it"
+	if b.left != "" {
+		return badCode(fmt.Sprintf("%s holds nothing to deploy: %s is left out", b.folder, b.left), hint)
+	}
+	return badCode(b.folder+" is an empty folder", hint)
 }
 
 func (b *bundle) tooMuch() error {

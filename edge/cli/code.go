@@ -27,6 +27,7 @@ type code struct {
 	blob []byte
 	tree *tree // what is in the zip; nil for a module, and where it cannot be read
 
+	folder bool      // PATH is a folder
 	source *language // of the only file, where PATH is one in a language
 	module string    // that file as a handler names it
 }
@@ -48,7 +49,9 @@ func (a *app) readCode(ctx context.Context, path string) (code, error) {
 		if err != nil {
 			return code{}, err
 		}
-		return checkCode(path, blob, nil)
+		c, err := checkCode(path, blob, nil)
+		c.folder = true
+		return c, err
 	}
 	if why, hint := notCode(path); why != "" {
 		return code{}, badCode(path+" "+why, hint)
@@ -65,7 +68,7 @@ func (a *app) readCode(ctx context.Context, path string) (code, error) {
 	}
 	defer f.Close() // opened for reading: closing loses nothing
 	blob, err := readLimited(f)
-	if l := languageOfFile(path); l != nil && err == nil && len(blob) > 0 {
+	if l := languageOfFile(path); l != nil && err == nil && len(blob) <= maxUpload {
 		return packSource(path, *l, blob)
 	}
 	return checkCode(path, blob, err)
@@ -73,6 +76,12 @@ func (a *app) readCode(ctx context.Context, path string) (code, error) {
 
 // packSource makes a zip of one file in a language.
 func packSource(path string, l language, text []byte) (code, error) {
+	if len(bytes.TrimSpace(bytes.TrimPrefix(text, []byte(utf8Mark)))) == 0 {
+		return code{}, badCode(path+" is empty", "write a handler into it: "+l.sample)
+	}
+	if why, hint := l.notSource(text); why != "" {
+		return code{}, badCode(path+" "+why, hint)
+	}
 	ext := filepath.Ext(path)
 	module := strings.TrimSuffix(filepath.Base(path), ext)
 	if !canName(module) {
@@ -122,6 +131,8 @@ func checkCode(name string, blob []byte, err error) (code, error) {
 		return code{}, badCode(name+" is empty", "")
 	case len(blob) > maxUpload:
 		return code{}, tooLarge(name)
+	case bytes.HasPrefix(blob, []byte("PK\x05\x06")): // a zip's end where its first file should begin
+		return code{}, badCode(name+" is an empty zip", "put an app.py, an index.mjs or a "+moduleFile+" at its top")
 	case !bytes.HasPrefix(blob, []byte("\x00asm")) && !bytes.HasPrefix(blob, []byte("PK\x03\x04")):
 		return code{}, badCode(name+" is neither a Wasm module nor a zip",
 			"deploy a .wasm, a .py, a .js or .mjs, a .zip, or a folder")

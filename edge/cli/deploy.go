@@ -34,6 +34,11 @@ lambda_handler or handler in the only file, in lambda_function.py, app.py,
 main.py, handler.py, package.json's main or index.mjs, index.js, index.cjs at the
 top, or else in the other files there.
 
+Python and JavaScript outside of the handler runs once, now, and each instance is
+restored from the snapshot of memory that is taken then. With --isolation fresh each
+request gets an instance of its own, for 0.2 ms or less; otherwise what one leaves in
+memory is there in the next. "ledge get NAME" shows which it is.
+
 --env, --allow-host, --allow-invoke and --allow-publish replace all that the
 function had; with '' they remove all. --env NAME takes the value from the
 environment.`

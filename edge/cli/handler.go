@@ -1,11 +1,8 @@
 package cli
 
 import (
-	"archive/zip"
-	"bytes"
 	"encoding/json"
 	"fmt"
-	"io"
 	"path"
 	"regexp"
 	"slices"
@@ -22,21 +19,29 @@ type language struct {
 	// defines matches the definition of a function in a file's text; %s is the
 	// function's name.
 	defines string
+	// functions matches the definition of any function that a handler could name;
+	// its groups are the name.
+	functions string
+	sample    string // the smallest handler
 }
 
 func languages() []language {
 	return []language{
 		{
 			name: "Python", runtime: "python3.13", aws: "python",
-			exts:    []string{".py"},
-			files:   []string{"lambda_function", "app", "main", "handler"},
-			defines: `(?m)^(?:async\s+)?def\s+%[1]s\s*\(|^%[1]s\s*(?::[^=\n]*)?=[^=]|^from\s+\S+\s+import\s.*\b%[1]s\b`,
+			exts:      []string{".py"},
+			files:     []string{"lambda_function", "app", "main", "handler"},
+			defines:   `(?m)^(?:async\s+)?def\s+%[1]s\s*\(|^%[1]s\s*(?::[^=\n]*)?=[^=]|^from\s+\S+\s+import\s.*\b%[1]s\b`,
+			functions: `(?m)^(?:async\s+)?def\s+([^\W_]\w*)`,
+			sample:    "def lambda_handler(event, context): return {}",
 		},
 		{
 			name: "JavaScript", runtime: "javascript", aws: "nodejs",
-			exts:    []string{".js", ".mjs", ".cjs"},
-			files:   []string{"index"},
-			defines: `(?m)\bexports\.%[1]s\s*=[^=]|\bmodule\.exports\s*=\s*\{[^}]*\b%[1]s\b|(?:^|[;}])\s*export\s+(?:const|let|var|(?:async\s+)?function)\s+%[1]s\b|(?:^|[;}])\s*export\s*\{[^}]*\b%[1]s\b`,
+			exts:      []string{".js", ".mjs", ".cjs"},
+			files:     []string{"index"},
+			defines:   `(?m)\bexports\.%[1]s\s*=[^=]|\bmodule\.exports\s*=\s*\{[^}]*\b%[1]s\b|(?:^|[;}])\s*export\s+(?:const|let|var|(?:async\s+)?function)\s+%[1]s\b|(?:^|[;}])\s*export\s*\{[^}]*\b%[1]s\b`,
+			functions: `(?m)\bexports\.([\w$]+)\s*=[^=]|(?:^|[;}])\s*export\s+(?:const|let|var|(?:async\s+)?function)\s+([\w$]+)|(?:^|[;}])\s*export\s+(default)\b`,
+			sample:    "export const handler = async (event) => ({})",
 		},
 	}
 }
@@ -95,66 +100,6 @@ func (l *language) holds(t *tree, handler string) string {
 	return ""
 }
 
-// tree is what is in a zip, or in the folder that it was made from.
-type tree struct {
-	name  string // for people: where it came from
-	files map[string]*zip.File
-	paths []string // of files, in order
-}
-
-// readTree lists the files of a zip, or returns nil where it cannot be read: the
-// node says what is wrong with it, and better.
-func readTree(name string, blob []byte) *tree {
-	r, err := zip.NewReader(bytes.NewReader(blob), int64(len(blob)))
-	if err != nil {
-		return nil
-	}
-	t := &tree{name: name, files: make(map[string]*zip.File, len(r.File))}
-	for _, f := range r.File {
-		if at := strings.TrimPrefix(f.Name, "./"); !strings.HasSuffix(at, "/") {
-			t.files[at] = f
-			t.paths = append(t.paths, at)
-		}
-	}
-	slices.Sort(t.paths)
-	return t
-}
-
-// maxSource bounds what is read of a file to find a handler in it, in bytes.
-const maxSource = 8 << 20
-
-// read returns the text of a file, or nothing where there is none.
-func (t *tree) read(at string) []byte {
-	f := t.files[at]
-	if f == nil {
-		return nil
-	}
-	r, err := f.Open()
-	if err != nil {
-		return nil
-	}
-	defer r.Close() // opened for reading: closing loses nothing
-	text, err := io.ReadAll(io.LimitReader(r, maxSource))
-	if err != nil {
-		return nil
-	}
-	return text
-}
-
-// top returns the files at the top whose names end so.
-func (t *tree) top(exts ...string) []string {
-	var at []string
-	for _, name := range t.paths {
-		if !strings.Contains(name, "/") && slices.Contains(exts, path.Ext(name)) {
-			at = append(at, name)
-		}
-	}
-	return at
-}
-
-// hasModule reports whether the node would find a Wasm module to run.
-func (t *tree) hasModule() bool { return t.files[moduleFile] != nil || len(t.top(".wasm")) == 1 }
-
 // found is a handler and the file that it was found in.
 type found struct {
 	language language
@@ -165,7 +110,6 @@ type found struct {
 // find looks for handlers of a language: in the files that usually have one,
 // then in all others at the top.
 func (l language) find(t *tree) []found {
-	var usual []string
 	if l.aws == "nodejs" {
 		if main := t.packageMain(); main != "" {
 			if at := l.findIn(t, main); len(at) > 0 {
@@ -173,18 +117,24 @@ func (l language) find(t *tree) []found {
 			}
 		}
 	}
-	for _, name := range l.files {
-		for _, ext := range l.exts {
-			usual = append(usual, name+ext)
-		}
-	}
-	if at := l.findIn(t, usual...); len(at) > 0 {
+	if at := l.findIn(t, l.usual()...); len(at) > 0 {
 		if at[0].handler == "lambda_function.lambda_handler" { // AWS Lambda's own default
 			return at[:1]
 		}
 		return at
 	}
 	return l.findIn(t, t.top(l.exts...)...)
+}
+
+// usual returns the files in which a handler is looked for first.
+func (l language) usual() []string {
+	var files []string
+	for _, name := range l.files {
+		for _, ext := range l.exts {
+			files = append(files, name+ext)
+		}
+	}
+	return files
 }
 
 // findIn looks for handlers in some files, not all of which need exist.
@@ -208,13 +158,6 @@ func (l language) findIn(t *tree, files ...string) []found {
 		}
 	}
 	return at
-}
-
-// isESModule reports whether JavaScript exports something as ES modules do, and
-// nothing as CommonJS modules do.
-func isESModule(text []byte) bool {
-	return regexp.MustCompile(`(?m)^\s*export\s+(?:const|let|var|async|function|class|default|\{)`).Match(text) &&
-		!regexp.MustCompile(`\b(?:module\.exports|exports\.\w+)\s*=`).Match(text)
 }
 
 // canName reports whether a handler can name a file, which is without its end.

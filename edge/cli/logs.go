@@ -101,6 +101,7 @@ func (a *app) logs(ctx context.Context, c *client, name string, query url.Values
 
 	lines := bufio.NewScanner(resp.Body)
 	lines.Buffer(nil, maxLogLine)
+	records := 0
 	for lines.Scan() {
 		if len(lines.Bytes()) == 0 {
 			continue // keeps the connection open
@@ -112,6 +113,7 @@ func (a *app) logs(ctx context.Context, c *client, name string, query url.Values
 		if err := a.write(text); err != nil {
 			return err
 		}
+		records++
 	}
 	switch err := lines.Err(); {
 	case ctx.Err() != nil && follow:
@@ -120,6 +122,9 @@ func (a *app) logs(ctx context.Context, c *client, name string, query url.Values
 		return c.brokenReply(ctx, err)
 	case follow:
 		return &Error{Code: codeUnreachable, Message: "the appliance at " + c.node + " ended the log", Hint: "it may be restarting; see its output"}
+	}
+	if records == 0 {
+		a.note("no log records of %s", name)
 	}
 	return nil
 }

@@ -22,7 +22,8 @@ func TestLogs(t *testing.T) {
 	})
 	n.run("logs", "hello").want(t, 0, firstText+"2026-11-23T10:00:01.000Z - end\n", "")
 	n.run("logs", "hello", "--json").want(t, 0, firstLog+"\n"+secondLog+"\n", "")
-	n.run("logs", "hello", "--since", "10m", "--limit", "5").want(t, 0, "", "")
+	n.run("logs", "hello", "--since", "10m", "--limit", "5").want(t, 0, "", "no log records of hello\n")
+	n.run("logs", "hello", "--since", "10m", "--limit", "5", "--json").want(t, 0, "", "")
 	n.run("logs", "hello", "--since", "2026-11-23T10:00:00Z").want(t, 0, "2026-11-23T10:00:01.000Z - end\n", "")
 	n.run("logs", "gone").want(t, 1, "", "ledge: function gone not found\n  see what is there: ledge ls\n")
 	if o := n.run("logs", "hello", "--limit", "0"); o.exit != 2 {

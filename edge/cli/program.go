@@ -56,12 +56,13 @@ func (c code) program(runtimeFlag, handlerFlag *string, now *configuration) (pro
 		if l == nil {
 			return wasm.under(runtimeFlag, handlerFlag), nil
 		}
-		if handlerFlag != nil || l.holds(c.tree, handler) != "" {
-			return program{language: l.name}, nil
+		at := l.holds(c.tree, handler)
+		if handlerFlag != nil || at != "" {
+			return program{language: l.name}, c.checkSource(*l, at)
 		}
 		return c.choose(l.find(c.tree), *l)
 	case was != nil && was.holds(c.tree, handler) != "":
-		return program{language: was.name}, nil
+		return program{language: was.name}, c.checkSource(*was, was.holds(c.tree, handler))
 	case c.tree.hasModule():
 		return wasm.under(runtimeFlag, handlerFlag), nil
 	case handlerFlag != nil:
@@ -100,7 +101,7 @@ func (c code) byHandler(handler string, was *language) (program, error) {
 	switch {
 	case len(in) == 0:
 		return program{}, badCode(fmt.Sprintf("the handler %s is in no file of %s, which holds %s", handler, c.name, c.tree.list()),
-			"write FILE.FUNCTION, such as app.lambda_handler for app.py or src/index.handler for src/index.js")
+			c.otherHandler(handler))
 	case len(in) > 1:
 		return program{}, badCode(fmt.Sprintf("the handler %s is in files of several languages in %s", handler, c.name),
 			"choose one: --runtime "+in[0].runtime+" or --runtime "+in[1].runtime)
@@ -109,7 +110,18 @@ func (c code) byHandler(handler string, was *language) (program, error) {
 	if was == nil || was.runtime != in[0].runtime {
 		p.runtime = &in[0].runtime
 	}
-	return p, nil
+	return p, c.checkSource(in[0], in[0].holds(c.tree, handler))
+}
+
+// otherHandler says what to do about a handler that is in no file.
+func (c code) otherHandler(handler string) string {
+	folder := c.tree.only()
+	for _, l := range languages() {
+		if folder != "" && l.holds(c.tree, folder+"/"+handler) != "" {
+			return c.fromInside(folder) + "\nor write " + folder + "/" + handler
+		}
+	}
+	return "write FILE.FUNCTION, such as app.lambda_handler for app.py or src/index.handler for src/index.js"
 }
 
 // choose takes the only handler there is, of those that were looked for in some
@@ -129,60 +141,5 @@ func (c code) choose(all []found, in ...language) (program, error) {
 		return program{}, badCode(fmt.Sprintf("%s has several handlers: %s", c.name, strings.Join(names, ", ")),
 			"say which to call: --handler "+all[0].handler)
 	}
-	if c.source != nil {
-		return program{}, badCode(c.name+" has no function called "+strings.Join(handlerNames(), " or "),
-			"say which to call: --handler "+c.module+".FUNCTION")
-	}
 	return program{}, c.noHandler(in)
-}
-
-// noHandler says what was looked for and what is there instead.
-func (c code) noHandler(in []language) error {
-	sources := false
-	for at := range c.tree.files {
-		sources = sources || languageOfFile(at) != nil
-	}
-	if !sources && len(in) > 1 {
-		if modules := c.tree.top(".wasm"); len(modules) > 1 {
-			return badCode(fmt.Sprintf("%s holds several modules: %s", c.name, strings.Join(modules, ", ")), "name the one to run "+moduleFile)
-		}
-		for _, at := range c.tree.paths {
-			if why, hint := notCode(at); why != "" && !strings.Contains(at, "/") {
-				return badCode(fmt.Sprintf("%s holds no code that can run, and %s %s", c.name, at, why), hint)
-			}
-		}
-		return badCode(c.name+" holds no Wasm module at its top, and no Python or JavaScript",
-			"it holds "+c.tree.list()+"; put a "+moduleFile+", an app.py or an index.mjs at its top")
-	}
-	var where []string
-	for _, l := range in {
-		for _, name := range l.files {
-			where = append(where, name+l.exts[0])
-		}
-	}
-	return badCode(fmt.Sprintf("found no handler in %s, which holds %s", c.name, c.tree.list()),
-		"say which to call: --handler FILE.FUNCTION, such as app.lambda_handler for app.py\n"+
-			"without it, a function called "+strings.Join(handlerNames(), " or ")+" is looked for in "+strings.Join(where, ", ")+
-			" and the other files at the top")
-}
-
-// list names the first files, those at the top before others.
-func (t *tree) list() string {
-	const most = 8
-	if len(t.paths) == 0 {
-		return "no files"
-	}
-	var names []string
-	for _, deep := range []bool{false, true} {
-		for _, at := range t.paths {
-			if strings.Contains(at, "/") == deep && len(names) < most {
-				names = append(names, at)
-			}
-		}
-	}
-	text := strings.Join(names, ", ")
-	if more := len(t.paths) - len(names); more > 0 {
-		text += fmt.Sprintf(" and %d more", more)
-	}
-	return text
 }

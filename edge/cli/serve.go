@@ -8,7 +8,9 @@ import (
 )
 
 const serveLong = `Run the appliance until it is told to stop (SIGTERM or Ctrl-C). It then stops
-accepting requests and waits for running invocations, at most --drain-timeout.
+accepting requests and waits for running invocations, at most --drain-timeout. The
+compilation of a language, which an update of the node may need and which takes
+minutes on a small device, is given up and begins again at the next start.
 
 Everything that the node keeps is in the data folder. Functions and routes that
 were deployed before are live again at once.
