@@ -97,8 +97,9 @@ test: build examples hostile ## run all tests
 	go test ./...
 
 .PHONY: race
-race: build examples hostile ## run all tests with the race detector
+race: build examples hostile ## run all tests with the race detector, those of C code with its own
 	go test -race ./...
+	ASAN_OPTIONS=detect_leaks=0 go test -asan ./engine/capi
 
 .PHONY: lint
 lint: $(STATICCHECK) build/runtimes ## check with gofmt, go vet, staticcheck and bash -n

@@ -114,7 +114,7 @@ func (l *Linker) Close() { C.wasmtime_linker_delete(l.c) }
 // Node counts what all Instances use together.
 type Node struct{ c *C.ledge_node }
 
-// NewNode returns a Node with a budget in bytes of linear memory, 0 for none.
+// NewNode returns a Node, which lives as long as the process, with a budget in bytes of linear memory, 0 for none.
 // With renice, threads that run long Invocations get a lower priority.
 func NewNode(budget int64, renice bool) *Node {
 	c := (*C.ledge_node)(C.calloc(1, C.sizeof_ledge_node))
