@@ -116,12 +116,35 @@ static PyObject *environment(PyObject *self, PyObject *none) {
   return all;
 }
 
+PyDoc_STRVAR(watch_doc, "watch(dict): from now on met_named_tuple tells what is put into it");
+
+static int note_named_tuple(PyDict_WatchEvent event, PyObject *dict, PyObject *key, PyObject *value) {
+  if (event == PyDict_EVENT_ADDED && PyTuple_Check(value) && !PyTuple_CheckExact(value))
+    ledge_module_runtime->named_tuple = 1;
+  return 0;
+}
+
+static PyObject *watch(PyObject *self, PyObject *dict) {
+  int watcher = PyDict_AddWatcher(note_named_tuple);
+  if (watcher < 0 || PyDict_Watch(watcher, dict) < 0)
+    return NULL;
+  Py_RETURN_NONE;
+}
+
+PyDoc_STRVAR(met_named_tuple_doc, "met_named_tuple() -> whether a reply has one");
+
+static PyObject *met_named_tuple(PyObject *self, PyObject *none) {
+  return PyBool_FromLong(ledge_module_runtime->named_tuple);
+}
+
 static PyMethodDef methods[] = {
     {"bind", bind, METH_VARARGS, bind_doc},
     {"call", call, METH_VARARGS, call_doc},
     {"request", request, METH_NOARGS, request_doc},
     {"remaining", remaining, METH_NOARGS, remaining_doc},
     {"environment", environment, METH_NOARGS, environment_doc},
+    {"watch", watch, METH_O, watch_doc},
+    {"met_named_tuple", met_named_tuple, METH_NOARGS, met_named_tuple_doc},
     {NULL, NULL, 0, NULL},
 };
 
@@ -129,4 +152,10 @@ static struct PyModuleDef definition = {
     PyModuleDef_HEAD_INIT, .m_name = "_ledge", .m_size = -1, .m_methods = methods,
 };
 
-PyObject *ledge_module(void) { return PyModule_Create(&definition); }
+PyObject *ledge_module(void) {
+  PyObject *module = PyModule_Create(&definition);
+  PyObject *settle = PyCFunction_New(&ledge_settle_method, NULL);
+  if (module == NULL || settle == NULL || PyModule_Add(module, "settle", settle) < 0)
+    return NULL;
+  return module;
+}

@@ -1,7 +1,7 @@
 // CPython as a WASI reactor: the four exports that the engine calls.
 //
 // ledge_start starts the interpreter and imports _ledge_bootstrap, which does
-// what is rare (loading a handler, describing errors) in Python. What happens
+// what is rare (loading a handler) in Python, as _ledge_errors describes errors. What happens
 // for each event is here, and calls nothing but the C parts of json and the
 // handler: every page that an Invocation writes to is a page that a fresh
 // Instance has to copy.
@@ -12,48 +12,65 @@
 #include "runtime.h"
 
 #include <sqlite3.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 // The size of the memory at the end of ledge_start. What is not used of it is heap
 // that was never written to, so that loading a function rarely grows the memory.
-enum { START_SIZE = 29 << 19, WASM_PAGE = 1 << 16 };
+enum { START_SIZE = 32 << 19 };
 
 static struct ledge_runtime runtime;
 
 static const char home[] = "/usr/lib/ledge";
 static const char library[] = "/usr/lib/ledge/python313.zip";
 
-// An error that Python could not describe: no memory is left for it, or the
-// bootstrap is broken. It has no request ID because nothing may be allocated.
-static void fail_plainly(void) {
-  static const char json[] =
-      "{\"errorMessage\":\"the interpreter could not describe the error of "
-      "this call: most likely the function's memory is used up\","
-      "\"errorType\":\"MemoryError\",\"requestId\":\"\",\"stackTrace\":[]}";
+// An error that Python could not describe, by its class. It has no request ID
+// because nothing may be allocated.
+static void fail_plainly(PyObject *raised) {
+  char json[512], name[64];
+  const char *from = raised ? Py_TYPE(raised)->tp_name : "SystemError";
+  size_t n = 0;
+  for (; *from != '\0' && n < sizeof name - 1; from++) {
+    if (*from > ' ' && *from < 0x7f && *from != '"' && *from != '\\')
+      name[n++] = *from;
+  }
+  name[n] = '\0';
   PyErr_Clear();
-  ledge_fail(json, sizeof json - 1);
+  int size = snprintf(json, sizeof json,
+                      "{\"errorMessage\": \"the interpreter could not describe the error of this "
+                      "call: most likely the function's memory is used up\", "
+                      "\"errorType\": \"%s\", \"requestId\": \"\", \"stackTrace\": []}",
+                      name);
+  ledge_fail(json, (uint32_t)size);
 }
 
-// Hands the raised exception to the bootstrap, which returns the error object as
+// Hands the raised exception to _ledge_errors, which returns the error object as
 // JSON, and passes that to the engine. The exception is cleared.
 static void fail(const char *phase) {
   PyObject *raised = PyErr_GetRaisedException();
-  if (raised == NULL || runtime.describe == NULL) {
-    Py_XDECREF(raised);
-    fail_plainly();
-    return;
+  PyObject *json = NULL;
+  int exhausted = raised != NULL && PyErr_GivenExceptionMatches(raised, PyExc_MemoryError);
+  if (raised != NULL && runtime.describe != NULL) {
+    json = PyObject_CallFunction(runtime.describe, "Os", raised, phase);
+    if (json == NULL) { // for want of memory, which the frames may hold
+      PyErr_Clear();
+      PyException_SetTraceback(raised, Py_None);
+      PyGC_Collect();
+      json = PyObject_CallFunction(runtime.describe, "Os", raised, phase);
+    }
   }
-  PyObject *json = PyObject_CallFunction(runtime.describe, "Os", raised, phase);
-  Py_DECREF(raised);
   Py_ssize_t size;
   const char *text = json ? PyUnicode_AsUTF8AndSize(json, &size) : NULL;
   if (text == NULL)
-    fail_plainly();
+    fail_plainly(raised);
   else
     ledge_fail(text, (uint32_t)size);
   Py_XDECREF(json);
+  Py_XDECREF(raised);
+  if (exhausted) // what refers to itself would be there until the next event, and stop it
+    PyGC_Collect();
 }
 
 // Writes out what print has left in the buffers. An error here (the log is
@@ -129,12 +146,14 @@ static int put_reply(PyObject *reply) {
     ledge_output(PyBytes_AS_STRING(reply), (uint32_t)PyBytes_GET_SIZE(reply));
     return 0;
   }
+  runtime.named_tuple = 0;
   PyObject *arguments[] = {reply, runtime.zero};
   PyObject *chunks = PyObject_Vectorcall(runtime.encode, arguments, 2, NULL);
   PyObject *text;
   const char *utf8 = NULL;
   Py_ssize_t size;
-  if (chunks != NULL && PyTuple_CheckExact(chunks) && PyTuple_GET_SIZE(chunks) == 1) {
+  if (chunks != NULL && !runtime.named_tuple && PyTuple_CheckExact(chunks) &&
+      PyTuple_GET_SIZE(chunks) == 1) {
     text = Py_NewRef(PyTuple_GET_ITEM(chunks, 0));
     utf8 = PyUnicode_AsUTF8AndSize(text, &size); // fails for half a surrogate pair
   } else {
@@ -202,6 +221,7 @@ LEDGE_EXPORT(ledge_load) {
     fail("load");
   Py_XDECREF(none);
   flush_streams();
+  ledge_fill_gaps();
 }
 
 LEDGE_EXPORT(ledge_restored) {
@@ -299,6 +319,7 @@ LEDGE_EXPORT(ledge_start) {
   Py_DECREF(none);
   Py_DECREF(bootstrap);
   flush_streams();
+  ledge_fill_gaps();
   leave_spare_heap();
 }
 

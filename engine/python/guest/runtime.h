@@ -20,10 +20,16 @@ struct ledge_runtime {
   PyObject *streams[2];    // stdout and stderr as they were opened
   PyObject *flush;         // "flush"
   PyObject *zero;          // 0
+  int named_tuple;         // whether encode has met an instance of a class of tuples
 };
 
 extern struct ledge_runtime *ledge_module_runtime;
 
 PyObject *ledge_module(void);
+
+extern PyMethodDef ledge_settle_method;
+void ledge_fill_gaps(void);
+
+enum { WASM_PAGE = 1 << 16 };
 
 #endif

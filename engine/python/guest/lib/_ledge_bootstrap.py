@@ -1,6 +1,6 @@
-"""What the runtime does in Python: loading a handler, describing errors, logging.
+"""What the runtime does in Python: starting, logging, loading a handler.
 
-The exports in runtime.c call start, load, restored and describe. An event that
+The exports in runtime.c call start, load and restored. An event that
 succeeds runs nothing of this module but Context.__init__.
 
 Names, messages and formats are those of AWS Lambda's runtime interface client
@@ -18,7 +18,6 @@ import os
 import posix
 import sys
 import time
-import traceback
 from _json import encode_basestring as quote
 from _json import make_encoder, make_scanner
 
@@ -26,6 +25,7 @@ import _ledge
 import _sitebuiltins
 
 import _ledge_hints as hints
+from _ledge_errors import Fault, describe
 import snapshot_restore_py as hooks
 
 TASK = "/var/task"
@@ -35,21 +35,11 @@ LAYERS = ["/opt/python/lib/python3.13/site-packages", "/opt/python"]
 # image: importing them in a function costs a look into sys.modules.
 PRELOADED = """
     abc base64 binascii bisect calendar collections.abc contextlib copy csv
-    dataclasses datetime decimal enum functools hashlib heapq hmac html http
+    dataclasses datetime decimal enum functools hashlib heapq hmac http
     inspect io itertools math numbers operator pathlib re string struct textwrap
     threading types typing unicodedata urllib.parse uuid warnings weakref zlib
     zoneinfo asyncio ledge
 """.split()
-
-
-class Fault(Exception):
-    """An error with the type and message that are to be shown."""
-
-    def __init__(self, kind, message, trace=()):
-        super().__init__(message)
-        self.kind = kind
-        self.message = message
-        self.trace = list(trace)
 
 
 # ---- the context object
@@ -127,8 +117,10 @@ def quote_or_raw(text):
     return str.__str__(text) if type(text) is Raw else quote(text)
 
 
-# The containers that the C encoder is in, to notice one that is inside itself.
+# The containers that the C encoder is in, to notice one that is inside itself, and
+# named tuples, which it takes for lists.
 open_containers = {}
+_ledge.watch(open_containers)
 
 
 def new_encoder(other, quote, circular):
@@ -140,14 +132,30 @@ def new_encoder(other, quote, circular):
 def encode_slowly(value):
     """Encodes what the C encoder could not, or raises what tells why."""
     open_containers.clear()  # it leaves them there when it fails
-    text = "".join(new_encoder(encode_other_slowly, quote_or_raw, {})(value, 0))
+    text = encode_with(quote_or_raw, value)
+    if _ledge.met_named_tuple():
+        value = without_named_tuples(value)
+        text = encode_with(quote_or_raw, value)
     try:
         text.encode("utf-8")
     except UnicodeEncodeError:  # half a surrogate pair: JSON can say it, UTF-8 cannot
-        text = "".join(
-            new_encoder(encode_other_slowly, quote_ascii_or_raw, {})(value, 0)
-        )
+        text = encode_with(quote_ascii_or_raw, value)
     return text
+
+
+def encode_with(quote, value):
+    return "".join(new_encoder(encode_other_slowly, quote, open_containers)(value, 0))
+
+
+def without_named_tuples(value):
+    """Copies a value that was encoded before: it has no cycles and is not too deep."""
+    if isinstance(value, tuple) and callable(getattr(value, "_asdict", None)):
+        value = value._asdict()
+    if isinstance(value, dict):
+        return {key: without_named_tuples(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [without_named_tuples(item) for item in value]
+    return value
 
 
 def quote_ascii_or_raw(text):
@@ -212,6 +220,7 @@ def start():
     before = set(sys.modules)
     for name in PRELOADED:
         importlib.import_module(name)
+    rehearse()
     global replaceable
     replaceable = (set(sys.modules) - before) - set(sys.builtin_module_names)
 
@@ -225,7 +234,35 @@ def start():
     for folder in (TASK, *LAYERS):  # what is known of them: that they are empty
         sys.path_importer_cache.pop(folder, None)
     gc.collect()
+    _ledge.settle(all_types())
     gc.freeze()
+
+
+def rehearse():
+    """Does what most handlers do: CPython adapts code to what it is used for, and
+    what has been adapted is not written to again."""
+    event = '{"headers": {"host": "a"}, "path": ["b"], "n": -1.5e3, "body": "{\\"a\\": [1]}"}'
+    record = logging.LogRecord("root", logging.INFO, "", 1, "%s", ("a",), None)
+    handler = logging.getLogger().handlers[0]
+    decimal = importlib.import_module("decimal")
+    for turn in range(100):
+        value = json.loads(event)
+        context = Context(str(turn))
+        body = json.loads(value["body"].encode())
+        json.dumps({"a": body, "b": context.aws_request_id, "c": [turn, 1.5, None, True, "ä"]})
+        json.dumps([body], indent=1, default=str)
+        encode_slowly({"a": body, "b": decimal.Decimal("1.5")})
+        with_request_id(record)
+        handler.format(record)
+        os.environ.get("TZ")
+        sys.stdout.flush()
+
+
+def all_types():
+    types = [object]
+    for kind in types:  # which grows
+        types += (k for k in type.__subclasses__(kind) if k not in types)
+    return types
 
 
 class Exit(SystemExit):
@@ -263,7 +300,7 @@ def load(request):
     handler = find_handler(request["handler"])
     hooks.run_before_snapshot()
     _ledge.bind("handler", handler)
-    if "random" in sys.modules or hooks.after_restore:
+    if not sys.modules.keys().isdisjoint(("random", "tempfile")) or hooks.after_restore:
         _ledge.bind("restored", restored)
     settle()
 
@@ -339,6 +376,7 @@ def settle():
     if linecache is not None:
         linecache.clearcache()
     gc.collect()
+    _ledge.settle(None)
     gc.freeze()
 
 
@@ -346,72 +384,7 @@ def restored():
     random = sys.modules.get("random")
     if random is not None and hasattr(random, "_inst"):
         random._inst.seed()
+    tempfile = sys.modules.get("tempfile")
+    if tempfile is not None:
+        tempfile._name_sequence = None  # a generator of its own
     hooks.run_after_restore()
-
-
-# ---- errors
-
-
-def describe(error, phase):
-    """Returns the error object of a call, as JSON, and writes it to the log."""
-    request = _ledge.request() if phase in ("unmarshal", "invoke", "marshal") else ""
-    kind, message, trace = explain(error, phase)
-    if request:
-        log_error(kind, message, trace)
-    # Not to hold the frames, and with them the event, until the next event.
-    traceback.clear_frames(error.__traceback__)
-    text = json.dumps(
-        {"errorMessage": message, "errorType": kind, "requestId": request, "stackTrace": trace}
-    )
-    return text
-
-
-def explain(error, phase):
-    if phase == "unmarshal" and not isinstance(error, MemoryError):
-        return "Runtime.UnmarshalError", f"Unable to unmarshal input: {error}", []
-    if phase == "marshal" and not isinstance(error, MemoryError):
-        hint = hints.for_reply(error)
-        return "Runtime.MarshalError", f"Unable to marshal response: {error}{hint}", []
-    if isinstance(error, Fault):
-        return error.kind, error.message, error.trace
-    if isinstance(error, SystemExit):
-        status = exit_status(error.code)
-        if isinstance(error.code, str):
-            print(error.code, file=sys.stderr)
-        return "Runtime.ExitError", f"Runtime exited with error: exit status {status}", []
-    return type(error).__name__, message_of(error), user_frames(error)
-
-
-def message_of(error):
-    try:
-        return str(error)
-    except Exception:
-        return f"<{type(error).__name__} whose __str__ fails>"
-
-
-def exit_status(code):
-    if code is None:
-        return 0
-    return code & 255 if isinstance(code, int) else 1
-
-
-def user_frames(error):
-    """The frames of the function's own code, formatted as Lambda does.
-
-    Those of the library have no source lines to show, and are left out.
-    """
-    frames = traceback.extract_tb(error.__traceback__)
-    kept = [f for f in frames if not f.filename.startswith(("<frozen", "/usr/lib/ledge/"))]
-    # As tuples: a FrameSummary would be formatted with carets below the line.
-    return traceback.format_list([(f.filename, f.lineno, f.name, f.line) for f in kept])
-
-
-def log_error(kind, message, trace):
-    lines = [f"[ERROR] {kind}: {message}" if message else f"[ERROR] {kind}"]
-    if trace:
-        lines.append("Traceback (most recent call last):")
-        lines += (line.rstrip("\n") for line in trace)
-    try:
-        sys.stdout.write("\n".join(lines) + "\n")
-    except Exception:
-        pass  # the function has replaced sys.stdout; the error itself is told all the same

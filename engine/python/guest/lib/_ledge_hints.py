@@ -2,7 +2,7 @@
 
 import os
 import sys
-from importlib.machinery import ModuleSpec
+from importlib import machinery
 
 SOCKETS = (
     "functions have no sockets here. Use ledge.http(method, url) for requests, "
@@ -42,6 +42,13 @@ class Finder:
 
 def install():
     sys.meta_path.append(Finder)
+    # Shared libraries are not modules: what falls back to Python code then does, and
+    # what does not is explained by for_import.
+    sys.path_hooks[-1] = machinery.FileFinder.path_hook(
+        (machinery.SourceFileLoader, machinery.SOURCE_SUFFIXES),
+        (machinery.SourcelessFileLoader, machinery.BYTECODE_SUFFIXES),
+    )
+    sys.path_importer_cache.clear()
 
 
 def for_import(error, folder):
@@ -78,8 +85,8 @@ def native_library(name, folder):
     return None
 
 
-def for_reply(error):
-    if "coroutine" in str(error):
+def for_reply(message):
+    if "coroutine" in message:
         return (
             ". The handler is async, and AWS Lambda awaits no coroutine either: "
             "write def lambda_handler(event, context): return asyncio.run(main(event))"
