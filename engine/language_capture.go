@@ -74,6 +74,12 @@ func (r *Runtime) captureBase(ctx context.Context, l *language, s *start) error 
 
 // runBase starts the interpreter and hands it to use.
 func (r *Runtime) runBase(ctx context.Context, l *language, s *start, use func(*instance, *Deployment) error) error {
+	return r.runStart(ctx, &Function{Name: l.name, Version: Latest}, l, r.baseConfig(l, s), nil, use)
+}
+
+// runStart starts an interpreter with the given configuration, takes more steps and
+// hands it to use.
+func (r *Runtime) runStart(ctx context.Context, f *Function, l *language, cfg capi.TemplateConfig, more []step, use func(*instance, *Deployment) error) error {
 	wasm, err := l.bundle.Read(bundle.ImageFile)
 	if err != nil {
 		return err
@@ -83,14 +89,45 @@ func (r *Runtime) runBase(ctx context.Context, l *language, s *start, use func(*
 		return fmt.Errorf("compile its first memory: %w", err)
 	}
 	defer first.Close()
-	cfg := r.baseConfig(l, s)
 	cfg.Image = first
 	var steps []step
 	if l.bundle.StartExport != "" {
 		steps = append(steps, step{export: l.bundle.StartExport})
 	}
-	steps = append(steps, step{export: languageInitialize}, step{export: languageStart})
-	return r.runOnce(ctx, &Function{Name: l.name, Version: Latest}, cfg, int64(l.bundle.Memory.Min)*pageSize, steps, use)
+	steps = append(append(steps, step{export: languageInitialize}, step{export: languageStart}), more...)
+	return r.runOnce(ctx, f, cfg, int64(l.bundle.Memory.Min)*pageSize, steps, use)
+}
+
+// hashSeed is the variable by which a Python function asks for an interpreter that
+// is started for it, with the seed of hashes that it names or, for "random", one
+// that no other function has. The base image has one seed for all, which is in
+// nearly every page of it, so that such a function has an image of its own.
+const hashSeed = "PYTHONHASHSEED"
+
+func (f *Function) startsAlone() bool {
+	_, set := f.Env[hashSeed]
+	return set && f.Runtime == RuntimePython
+}
+
+// captureAlone starts an interpreter for the function, loads the handler and stores
+// what came of it.
+func (r *Runtime) captureAlone(ctx context.Context, f *Function, l *language, cfg capi.TemplateConfig, input []byte, name string, d *Deployment) (state imageState, err error) {
+	began := time.Now()
+	err = r.runStart(ctx, f, l, cfg, []step{{export: languageLoad, input: input}}, func(in *instance, _ *Deployment) error {
+		d.InitTime = time.Since(began)
+		c, err := takeSnapshot(in, l.bundle.Memory, l.bundle.Globals)
+		if err != nil {
+			return err
+		}
+		c.resettable = l.bundle.Resettable
+		var module *wasmtime.Module
+		if module, state, err = r.storeImage(ctx, name, c, d); err == nil {
+			module.Close()
+			d.Notes = append(d.Notes, fmt.Sprintf("%s is set, so the interpreter was started for this function alone: its snapshot takes %d MB", hashSeed, d.ImageBytes>>20))
+		}
+		return err
+	})
+	return state, err
 }
 
 // errBaseGone says that a file of the language is missing that was there when it
@@ -103,6 +140,9 @@ func (r *Runtime) captureFunction(ctx context.Context, f *Function, l *language,
 	input, err := encodeLoadInput(f)
 	if err != nil {
 		return state, err
+	}
+	if f.startsAlone() {
+		return r.captureAlone(ctx, f, l, cfg, input, name, d)
 	}
 	image, err := r.artifacts.open(s.base.Image)
 	if err != nil {

@@ -186,3 +186,42 @@ func TestRaised(t *testing.T) {
 		}
 	}
 }
+
+// A function that sets PYTHONHASHSEED has an interpreter of its own: with that seed,
+// or with one that nobody else has. The others share the node's.
+func TestPythonHashSeed(t *testing.T) {
+	r := open(t, testConfig(t))
+	seen := map[string]string{}
+	for _, test := range []struct{ code, seed, as string }{
+		{"", "", ""}, {"# other", "", ""},
+		{"", "0", ""}, {"# other", "0", "0"},
+		{"", "random", ""}, {"# other", "random", "other"},
+	} {
+		f := pythonFunction(t, test.code+"\ndef handler(event, context):\n    return [hash('ledge'), hash(b'edge')]\n")
+		if test.seed != "" {
+			f.Env = map[string]string{hashSeed: test.seed}
+		}
+		for _, f.Isolation = range bothIsolations {
+			deploy(t, r, f)
+			reply, _, err := invokeKnown(r, "{}")
+			if err != nil {
+				t.Fatal(err)
+			}
+			key := test.seed + test.as
+			if test.seed == "0" {
+				key = "0"
+			}
+			if before, ok := seen[key]; ok && before != reply {
+				t.Errorf("seed %q: %s, and before %s", key, reply, before)
+			}
+			seen[key] = reply
+		}
+	}
+	distinct := map[string]bool{}
+	for _, reply := range seen {
+		distinct[reply] = true
+	}
+	if len(distinct) != len(seen) || len(seen) != 4 {
+		t.Errorf("not all different: %v", seen)
+	}
+}

@@ -277,7 +277,11 @@ static void start_interpreter(void) {
   PyConfig_InitIsolatedConfig(&config);
   config.site_import = 0;
   config.write_bytecode = 0;
-  config.use_hash_seed = 0; // random
+  // The base image has no environment: only a function that an interpreter is
+  // started for alone can say anything here.
+  const char *seed = getenv("PYTHONHASHSEED");
+  config.use_hash_seed = seed != NULL && strcmp(seed, "random") != 0; // else random
+  config.hash_seed = config.use_hash_seed ? strtoul(seed, NULL, 10) : 0;
   config.install_signal_handlers = 0;
   config.pathconfig_warnings = 0;
   config.module_search_paths_set = 1;
