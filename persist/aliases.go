@@ -117,13 +117,17 @@ func (s *Store) Aliases(function string) ([]Alias, error) {
 	return aliases, err
 }
 
-// DeleteAlias removes an alias. Routes that name it stay, and lead nowhere
+// DeleteAlias removes an alias with what is configured for it: permissions, its
+// URL, provisioned and asynchronous settings. Routes that name it stay, and lead nowhere
 // until there is such an alias again.
 func (s *Store) DeleteAlias(function, name string) error {
 	return s.update(0, func(c *change) error {
 		if _, err := aliasOf(c.tx, function, name); err != nil {
 			return err
 		}
-		return c.delete(bucketAliases, aliasKey(function, name))
+		if err := c.delete(bucketAliases, aliasKey(function, name)); err != nil {
+			return err
+		}
+		return c.dropQualifier(function, name)
 	})
 }

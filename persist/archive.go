@@ -16,6 +16,10 @@ import (
 // moduleFile is the name of the Wasm module in a code folder.
 const moduleFile = "bootstrap.wasm"
 
+// bootstrapFile is the name of a custom runtime's program in AWS Lambda
+// (https://docs.aws.amazon.com/lambda/latest/dg/runtimes-custom.html).
+const bootstrapFile = "bootstrap"
+
 // Bounds of paths in an archive: Linux's NAME_MAX, and what leaves room below
 // PATH_MAX for the folder that the files go to.
 const (
@@ -99,7 +103,7 @@ func readArchive(blob []byte, kind CodeKind, limits CodeLimits) ([]archiveFile, 
 		size := int64(f.UncompressedSize64) // checkEntry bounds it
 		if total += size; total > limits.TotalBytes {
 			return nil, &ArchiveError{
-				Why:  fmt.Sprintf("it unpacks to more than %d bytes", limits.TotalBytes),
+				Why:  fmt.Sprintf("Unzipped size must be smaller than %d bytes", limits.TotalBytes), // in AWS Lambda's words
 				Hint: "leave out what the function does not need",
 			}
 		}
@@ -228,17 +232,21 @@ func checkEntry(f *zip.File, limits CodeLimits) error {
 }
 
 // chooseModule makes sure that there is one module at the top, and that it is
-// called bootstrap.wasm.
+// called bootstrap.wasm. One that is called bootstrap, as AWS Lambda's custom
+// runtimes want it, and one that is the only one there are renamed.
 func chooseModule(files []archiveFile) ([]archiveFile, error) {
+	if slices.ContainsFunc(files, func(f archiveFile) bool { return f.path == moduleFile }) {
+		return files, nil
+	}
 	var modules []int
 	nested, native := "", false
 	for i, f := range files {
 		switch name := strings.ToLower(f.path); {
-		case f.path == moduleFile:
-			return files, nil
 		case strings.HasPrefix(name, moduleFile+"/"):
 			return nil, &ArchiveError{Entry: moduleFile, Why: "it is a folder", Hint: "put the module at the top under that name"}
-		case f.path == "bootstrap":
+		case f.path == bootstrapFile && f.isModule():
+			return renamed(files, i), nil
+		case f.path == bootstrapFile:
 			native = true
 		case !strings.HasSuffix(name, ".wasm"):
 		case !strings.Contains(f.path, "/"):
@@ -249,9 +257,7 @@ func chooseModule(files []archiveFile) ([]archiveFile, error) {
 	}
 	switch {
 	case len(modules) == 1:
-		files[modules[0]].path = moduleFile
-		slices.SortFunc(files, func(a, b archiveFile) int { return strings.Compare(a.path, b.path) })
-		return files, nil
+		return renamed(files, modules[0]), nil
 	case len(modules) > 1:
 		return nil, &ArchiveError{
 			Why:  fmt.Sprintf("it has several modules, such as %s and %s", files[modules[0]].path, files[modules[1]].path),
@@ -264,12 +270,32 @@ func chooseModule(files []archiveFile) ([]archiveFile, error) {
 		}
 	case native:
 		return nil, &ArchiveError{
-			Entry: "bootstrap",
+			Entry: bootstrapFile,
 			Why:   "it has no Wasm module",
 			Hint:  "this node runs WebAssembly: build for wasm32-wasip1 and name the result " + moduleFile,
 		}
 	}
 	return nil, &ArchiveError{Why: "it has no Wasm module", Hint: "put the module at its top as " + moduleFile}
+}
+
+// renamed returns files with the module at i under its name.
+func renamed(files []archiveFile, i int) []archiveFile {
+	files[i].path = moduleFile
+	slices.SortFunc(files, func(a, b archiveFile) int { return strings.Compare(a.path, b.path) })
+	return files
+}
+
+// isModule reports whether the file starts as a Wasm module does. One that
+// cannot be unpacked does not; copyTo says why.
+func (f archiveFile) isModule() bool {
+	r, err := f.zip.Open()
+	if err != nil {
+		return false
+	}
+	defer r.Close()
+	var head [4]byte
+	_, err = io.ReadFull(r, head[:])
+	return err == nil && isModule(head[:])
 }
 
 // copyTo unpacks the file to w. It returns an *ArchiveError where the archive

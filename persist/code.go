@@ -21,10 +21,10 @@ type CodeLimits struct {
 	Ratio      int64 // unpacked size against that of the archive, from 16 MiB on
 }
 
-// DefaultCodeLimits are AWS Lambda's 250 MB for unpacked code, rounded to a
-// power of two, and what no honest archive reaches.
+// DefaultCodeLimits are AWS Lambda's 250 MB for unpacked code and what no honest
+// archive reaches.
 func DefaultCodeLimits() CodeLimits {
-	return CodeLimits{Entries: 10_000, FileBytes: 256 << 20, TotalBytes: 256 << 20, Ratio: 200}
+	return CodeLimits{Entries: 10_000, FileBytes: 250 << 20, TotalBytes: 250 << 20, Ratio: 200}
 }
 
 func (l CodeLimits) withDefaults() CodeLimits {

@@ -211,19 +211,28 @@ type codeFile struct {
 	sum  [sha256.Size]byte
 }
 
-// add creates a file at a path that readArchive has checked.
-func (t *codeTree) add(path string, exec bool, fill func(io.Writer) error) error {
-	full := filepath.Join(t.root, filepath.FromSlash(path))
+// place makes the folders of a file and returns its absolute path.
+func (t *codeTree) place(path string) (full string, err error) {
+	full = filepath.Join(t.root, filepath.FromSlash(path))
 	folder := filepath.Dir(full)
 	if err := t.faults.at(stepCodeCreate); err != nil {
-		return fmt.Errorf("create code file: %w", err)
+		return "", fmt.Errorf("create code file: %w", err)
 	}
 	if err := os.MkdirAll(folder, 0o755); err != nil {
-		return fmt.Errorf("create code folder: %w", err)
+		return "", fmt.Errorf("create code folder: %w", err)
 	}
 	for folder != t.root && !t.folders[folder] {
 		t.folders[folder] = true
 		folder = filepath.Dir(folder)
+	}
+	return full, nil
+}
+
+// add creates a file at a path that readArchive has checked.
+func (t *codeTree) add(path string, exec bool, fill func(io.Writer) error) error {
+	full, err := t.place(path)
+	if err != nil {
+		return err
 	}
 	mode := os.FileMode(0o644)
 	if exec {

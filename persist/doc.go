@@ -3,8 +3,10 @@
 // It has three parts that share nothing but the data folder:
 //
 //   - Store is one bbolt file, ledge.db: functions with their versions,
-//     aliases, routes, settings, and the key-value data of functions.
-//   - Code holds the files of functions, one folder per content, named by hash.
+//     aliases, routes and what else is configured for them, layers, settings,
+//     and the key-value data of functions. See schema.go for all of it.
+//   - Code holds the files of functions and layers, one folder per content, named
+//     by hash.
 //   - Logs holds what functions wrote, in segment files of bounded size.
 //
 // # Promises

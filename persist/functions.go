@@ -69,6 +69,11 @@ func (s *Store) PutFunction(fn Function, expectRevision string, routes []Route) 
 		if err := c.put(bucketFunctions, versionKey(fn.Name, 0), next); err != nil {
 			return err
 		}
+		if exists && next.Concurrency != old.Concurrency {
+			if err := c.putConcurrency(fn.Name, next.Concurrency); err != nil {
+				return err
+			}
+		}
 		for _, r := range owned {
 			if err := c.put(bucketRoutes, []byte(r.Key()), r); err != nil {
 				return err
@@ -165,9 +170,10 @@ func (s *Store) Functions(after string, limit int) (fns []Function, more bool, e
 	return fns, more, err
 }
 
-// DeleteFunction removes a function with its versions, aliases, routes and
-// key-value data in one transaction. It returns what it removed, apart from the
-// data. The count of published versions stays, so that a later function of
+// DeleteFunction removes a function in one transaction with all that belongs to
+// it: versions, aliases, routes, URLs, permissions, its settings for provisioned
+// and asynchronous invocations, its jobs, its event source mappings and its
+// key-value data. It returns what State has of it. The count of published versions stays, so that a later function of
 // that name does not use their numbers again, as in AWS Lambda.
 func (s *Store) DeleteFunction(name string) (State, error) {
 	var removed State
@@ -186,6 +192,12 @@ func (s *Store) DeleteFunction(name string) (State, error) {
 		if gone.Routes, err = routesOf(c.tx, name); err != nil {
 			return err
 		}
+		if gone.URLs, err = members[FunctionURL](c.tx, bucketURLs, name); err != nil {
+			return err
+		}
+		if gone.Provisioned, err = members[Provisioned](c.tx, bucketProvisioned, name); err != nil {
+			return err
+		}
 		for _, fn := range gone.Functions {
 			number, _ := versionNumber(fn.Version)
 			if err := c.delete(bucketFunctions, versionKey(name, number)); err != nil {
@@ -201,6 +213,17 @@ func (s *Store) DeleteFunction(name string) (State, error) {
 			if err := c.delete(bucketRoutes, []byte(r.Key())); err != nil {
 				return err
 			}
+		}
+		for _, bucket := range configBuckets() {
+			if err := c.dropMembers(bucket, name); err != nil {
+				return err
+			}
+		}
+		if err := c.dropMappings(name); err != nil {
+			return err
+		}
+		if err := c.dropAsync(name); err != nil {
+			return err
 		}
 		if err := c.dropData(name); err != nil {
 			return err

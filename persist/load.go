@@ -9,7 +9,7 @@ import (
 // maxSettingBytes bounds the value of a setting.
 const maxSettingBytes = 64 << 10
 
-// Load returns all functions, aliases and routes as they were at one moment.
+// Load returns what State has, as it was at one moment.
 func (s *Store) Load() (State, error) {
 	var state State
 	err := s.view(func(tx *bolt.Tx) (err error) {
@@ -20,7 +20,16 @@ func (s *Store) Load() (State, error) {
 		if state.Aliases, err = all[Alias](tx, bucketAliases); err != nil {
 			return err
 		}
-		state.Routes, err = all[Route](tx, bucketRoutes)
+		if state.Routes, err = all[Route](tx, bucketRoutes); err != nil {
+			return err
+		}
+		if state.URLs, err = all[FunctionURL](tx, bucketURLs); err != nil {
+			return err
+		}
+		if state.Provisioned, err = all[Provisioned](tx, bucketProvisioned); err != nil {
+			return err
+		}
+		state.Layers, err = all[LayerVersion](tx, bucketLayers)
 		return err
 	})
 	if err != nil {

@@ -36,16 +36,28 @@ type Function struct {
 	Env              map[string]string `json:"env,omitempty"`
 	MemoryMB         int               `json:"memoryMB"`
 	TimeoutMillis    int64             `json:"timeoutMillis"`
-	Concurrency      int               `json:"concurrency,omitempty"` // 0: the engine's default
+	Concurrency      int               `json:"concurrency,omitempty"` // of all versions together; 0: the engine's default, -1: none may run
 	Isolation        string            `json:"isolation"`
 	AllowHosts       []string          `json:"allowHosts,omitempty"`
 	AllowInvoke      []string          `json:"allowInvoke,omitempty"`  // functions that it may call; "*": all
 	AllowPublish     []string          `json:"allowPublish,omitempty"` // topic filters that it may publish to
 	NoSnapshot       bool              `json:"noSnapshot,omitempty"`
-	Tags             map[string]string `json:"tags,omitempty"`
-	RevisionID       string            `json:"revisionId"` // new with every write
+	Architectures    []string          `json:"architectures,omitempty"` // shown as sent, not used
+	SnapStart        string            `json:"snapStart,omitempty"`     // "PublishedVersions": shown as sent, not used
+	Layers           []LayerRef        `json:"layers,omitempty"`        // later ones win
+	LayerHash        string            `json:"layerHash,omitempty"`     // the folder in the code store with the layers' files
+	Tags             map[string]string `json:"tags,omitempty"`          // of Latest; those of a version are not used
+	RevisionID       string            `json:"revisionId"`              // new with every write of code or settings
 	Created          time.Time         `json:"created"`
 	LastModified     time.Time         `json:"lastModified"`
+}
+
+// LayerRef is a layer version as a function uses it. It stays good when the
+// layer version is deleted, because the function's LayerHash has its files.
+type LayerRef struct {
+	Name    string `json:"name"`
+	Version uint64 `json:"version"`
+	Size    int64  `json:"size"` // bytes of what was uploaded
 }
 
 // Alias names a version, or splits traffic between two.
@@ -89,8 +101,13 @@ type CORS struct {
 
 // State is everything that the node must make live at boot.
 type State struct {
-	Functions  []Function // every version of every function, by name and version, Latest first
-	Aliases    []Alias    // by function and name
-	Routes     []Route    // by Key
-	Generation uint64     // of the store when this was read, see Store.Generation
+	Functions []Function // every version of every function, by name and version, Latest first
+	Aliases   []Alias    // by function and name
+	Routes    []Route    // by Key
+
+	URLs        []FunctionURL  // by function and qualifier
+	Provisioned []Provisioned  // by function and qualifier
+	Layers      []LayerVersion // by name and version
+
+	Generation uint64 // of the store when this was read, see Store.Generation
 }

@@ -194,10 +194,32 @@ func setAsideRecords(db *bolt.DB) (lost []string, err error) {
 // recordChecks returns for each bucket of records how to tell a good one.
 func recordChecks() map[string]func(k, v []byte) error {
 	return map[string]func(k, v []byte) error{
-		bucketFunctions: func(k, v []byte) error { _, err := decode[Function](bucketFunctions, k, v); return err },
-		bucketAliases:   func(k, v []byte) error { _, err := decode[Alias](bucketAliases, k, v); return err },
-		bucketRoutes:    func(k, v []byte) error { _, err := decode[Route](bucketRoutes, k, v); return err },
+		bucketFunctions:   decodes[Function](bucketFunctions),
+		bucketAliases:     decodes[Alias](bucketAliases),
+		bucketRoutes:      decodes[Route](bucketRoutes),
+		bucketPolicies:    decodes[Policy](bucketPolicies),
+		bucketURLs:        decodes[FunctionURL](bucketURLs),
+		bucketProvisioned: decodes[Provisioned](bucketProvisioned),
+		bucketMappings:    decodes[EventSourceMapping](bucketMappings),
+		bucketLayers:      decodes[LayerVersion](bucketLayers),
+		bucketKeys:        decodes[Key](bucketKeys),
+		bucketAudit:       decodes[AuditRecord](bucketAudit),
+
+		bucketAPIs:           decodes[API](bucketAPIs),
+		bucketAPIDeployments: decodes[APIDeployment](bucketAPIDeployments),
+		bucketAPIStages:      decodes[APIStage](bucketAPIStages),
+		bucketAPIKeys:        decodes[APIKey](bucketAPIKeys),
+		bucketUsagePlans:     decodes[UsagePlan](bucketUsagePlans),
+		bucketKeySets:        decodes[KeySet](bucketKeySets),
+
+		bucketAsync:          decodes[AsyncConfig](bucketAsync),
+		bucketSchedules:      decodes[Schedule](bucketSchedules),
+		bucketScheduleGroups: decodes[ScheduleGroup](bucketScheduleGroups),
 	}
+}
+
+func decodes[T any](bucket string) func(k, v []byte) error {
+	return func(k, v []byte) error { _, err := decode[T](bucket, k, v); return err }
 }
 
 // syncFile flushes a file or the entries of a folder to disk.

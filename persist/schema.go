@@ -18,6 +18,27 @@ import (
 //	kv         function -> bucket of key       -> value
 //	damaged    bucket 00 key                   -> a record that could not be decoded
 //
+// since schema 2, for AWS's APIs:
+//
+//	keys           access key ID               -> Key
+//	audit          uint64(sequence)            -> AuditRecord
+//	policies       function 00 qualifier       -> Policy
+//	urls           function 00 qualifier       -> FunctionURL
+//	provisioned    function 00 qualifier       -> Provisioned
+//	asyncconfigs   function 00 qualifier       -> AsyncConfig
+//	mappings       UUID                        -> EventSourceMapping
+//	layers         name 00 uint64(version)     -> LayerVersion
+//	layercounts    name                        -> uint64, last version number
+//	apis           API ID                      -> API
+//	apideployments API ID 00 deployment ID     -> APIDeployment, the draft under the empty ID
+//	apistages      API ID 00 stage             -> APIStage
+//	apikeys        key ID                      -> APIKey
+//	usageplans     plan ID                     -> UsagePlan
+//	keysets        issuer                      -> KeySet
+//	schedules      group 00 name               -> Schedule
+//	schedulegroups name                        -> ScheduleGroup
+//	queue, deadletters                         -> see queue.go
+//
 // Numbers are big-endian so that keys sort by them. Records are JSON.
 const (
 	bucketMeta      = "meta"
@@ -28,6 +49,26 @@ const (
 	bucketSettings  = "settings"
 	bucketKV        = "kv"
 	bucketDamaged   = "damaged"
+
+	bucketKeys           = "keys"
+	bucketAudit          = "audit"
+	bucketPolicies       = "policies"
+	bucketURLs           = "urls"
+	bucketProvisioned    = "provisioned"
+	bucketAsync          = "asyncconfigs"
+	bucketMappings       = "mappings"
+	bucketLayers         = "layers"
+	bucketLayerCounts    = "layercounts"
+	bucketAPIs           = "apis"
+	bucketAPIDeployments = "apideployments"
+	bucketAPIStages      = "apistages"
+	bucketAPIKeys        = "apikeys"
+	bucketUsagePlans     = "usageplans"
+	bucketKeySets        = "keysets"
+	bucketSchedules      = "schedules"
+	bucketScheduleGroups = "schedulegroups"
+	bucketQueue          = "queue"
+	bucketDeadLetters    = "deadletters"
 
 	keySchema     = "schema"
 	keyGeneration = "generation"
@@ -41,20 +82,28 @@ type migration func(*bolt.Tx) error
 // in the field has run some first part of them.
 func migrations() []migration {
 	return []migration{
-		createBuckets,
+		createBuckets(
+			bucketMeta, bucketFunctions, bucketPublished, bucketAliases,
+			bucketRoutes, bucketSettings, bucketKV, bucketDamaged,
+		),
+		createBuckets(
+			bucketKeys, bucketAudit, bucketPolicies, bucketURLs, bucketProvisioned, bucketAsync,
+			bucketMappings, bucketLayers, bucketLayerCounts, bucketAPIs, bucketAPIDeployments, bucketAPIStages,
+			bucketAPIKeys, bucketUsagePlans, bucketKeySets, bucketSchedules, bucketScheduleGroups,
+			bucketQueue, bucketDeadLetters,
+		),
 	}
 }
 
-func createBuckets(tx *bolt.Tx) error {
-	for _, name := range []string{
-		bucketMeta, bucketFunctions, bucketPublished, bucketAliases,
-		bucketRoutes, bucketSettings, bucketKV, bucketDamaged,
-	} {
-		if _, err := tx.CreateBucket([]byte(name)); err != nil {
-			return fmt.Errorf("create bucket %s: %w", name, err)
+func createBuckets(names ...string) migration {
+	return func(tx *bolt.Tx) error {
+		for _, name := range names {
+			if _, err := tx.CreateBucket([]byte(name)); err != nil {
+				return fmt.Errorf("create bucket %s: %w", name, err)
+			}
 		}
+		return nil
 	}
-	return nil
 }
 
 // SchemaError says that a newer release wrote the database. Nothing in it was

@@ -79,6 +79,8 @@ func testFunction(name string) Function {
 		CodeHash: strings.Repeat("ab", 32), CodeSha256: "c2hh", CodeSize: 1234,
 		Env: map[string]string{"B": "2", "A": "1"}, MemoryMB: 128, TimeoutMillis: 3000, Concurrency: 4,
 		Isolation: "reuse", AllowHosts: []string{"example.com"}, AllowInvoke: []string{"*"}, AllowPublish: []string{"a/#"}, NoSnapshot: true,
+		Architectures: []string{"arm64"}, SnapStart: "PublishedVersions",
+		Layers: []LayerRef{{Name: "libs", Version: 3, Size: 99}}, LayerHash: strings.Repeat("cd", 32),
 		Tags: map[string]string{"team": "edge"},
 	}
 }
@@ -86,7 +88,7 @@ func testFunction(name string) Function {
 // A setting that a version does not notice would never take effect where the
 // version is published.
 func TestEverySettingMakesAVersion(t *testing.T) {
-	unimportant := []string{"Name", "Version", "Description", "Tags", "RevisionID", "Created", "LastModified"}
+	unimportant := []string{"Name", "Version", "Description", "Concurrency", "Tags", "RevisionID", "Created", "LastModified"}
 	full := testFunction("f")
 	full.Version, full.RevisionID, full.Created, full.LastModified = "1", "r", time.Unix(1, 0), time.Unix(2, 0)
 	fields := reflect.TypeFor[Function]()

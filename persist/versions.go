@@ -75,14 +75,16 @@ func lastPublished(tx *bolt.Tx, name string) uint64 {
 }
 
 // sameVersion reports whether publishing b after a would only give a another
-// number. Description and tags describe a function and do not make a version.
+// number. Description and tags describe a function and do not make a version;
+// Concurrency is of the function and not of a version.
 func sameVersion(a, b Function) bool {
 	return a.Runtime == b.Runtime && a.RequestedRuntime == b.RequestedRuntime &&
 		a.Handler == b.Handler && a.Role == b.Role &&
 		a.CodeHash == b.CodeHash && a.CodeSha256 == b.CodeSha256 && a.CodeSize == b.CodeSize &&
 		maps.Equal(a.Env, b.Env) &&
 		a.MemoryMB == b.MemoryMB && a.TimeoutMillis == b.TimeoutMillis &&
-		a.Concurrency == b.Concurrency && a.Isolation == b.Isolation &&
+		a.Isolation == b.Isolation && a.SnapStart == b.SnapStart &&
+		slices.Equal(a.Architectures, b.Architectures) && slices.Equal(a.Layers, b.Layers) && a.LayerHash == b.LayerHash &&
 		slices.Equal(a.AllowHosts, b.AllowHosts) && slices.Equal(a.AllowInvoke, b.AllowInvoke) &&
 		slices.Equal(a.AllowPublish, b.AllowPublish) && a.NoSnapshot == b.NoSnapshot
 }
@@ -122,7 +124,8 @@ func (s *Store) Versions(name, after string, limit int) (fns []Function, more bo
 	return fns, more, err
 }
 
-// DeleteVersion removes a published version. ErrConflict names the alias that
+// DeleteVersion removes a published version with what is configured for it:
+// permissions, provisioned and asynchronous settings. ErrConflict names the alias that
 // still points at it. Latest goes only with its function: ErrInvalid.
 func (s *Store) DeleteVersion(name, version string) error {
 	number, isVersion := versionNumber(version)
@@ -145,10 +148,43 @@ func (s *Store) DeleteVersion(name, version string) error {
 				return fmt.Errorf("alias %s points at it and must be changed or deleted first: %w", a.Name, ErrConflict)
 			}
 		}
-		return c.delete(bucketFunctions, versionKey(name, number))
+		if err := c.delete(bucketFunctions, versionKey(name, number)); err != nil {
+			return err
+		}
+		return c.dropQualifier(name, version)
 	})
 	if err != nil {
 		return fmt.Errorf("delete version %s of function %s: %w", version, name, err)
 	}
 	return nil
+}
+
+// AllVersions returns the versions of all functions, by name and then as
+// Versions does, from the one after the version after of function name; both
+// may be empty. limit and more are those of Versions.
+func (s *Store) AllVersions(name, after string, limit int) (fns []Function, more bool, err error) {
+	start := memberEnd(name)
+	if after != "" {
+		number, isVersion := versionNumber(after)
+		if !isVersion || number == noVersion {
+			return nil, false, fmt.Errorf("%w: %q is not a version", ErrInvalid, after)
+		}
+		start = versionKey(name, number+1)
+	}
+	err = s.view(func(tx *bolt.Tx) error {
+		c := tx.Bucket([]byte(bucketFunctions)).Cursor()
+		for k, v := c.Seek(start); k != nil; k, v = c.Next() {
+			if limit > 0 && len(fns) == limit {
+				more = true
+				return nil
+			}
+			fn, err := decode[Function](bucketFunctions, k, v)
+			if err != nil {
+				return err
+			}
+			fns = append(fns, fn)
+		}
+		return nil
+	})
+	return fns, more, err
 }

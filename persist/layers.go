@@ -1,0 +1,100 @@
+package persist
+
+import (
+	"encoding/binary"
+	"fmt"
+	"time"
+
+	bolt "go.etcd.io/bbolt"
+)
+
+// LayerVersion is one version of a layer: files that functions find at /opt. It
+// never changes.
+type LayerVersion struct {
+	Name          string    `json:"name"`
+	Version       uint64    `json:"version"` // from 1
+	Description   string    `json:"description,omitempty"`
+	License       string    `json:"license,omitempty"`
+	Runtimes      []string  `json:"runtimes,omitempty"`      // that it says it is for; shown and not used
+	Architectures []string  `json:"architectures,omitempty"` // likewise
+	CodeHash      string    `json:"codeHash"`                // the folder in the code store
+	CodeSha256    string    `json:"codeSha256"`              // base64 SHA-256 of what was uploaded
+	CodeSize      int64     `json:"codeSize"`                // bytes of what was uploaded
+	Created       time.Time `json:"created"`
+}
+
+// PublishLayerVersion stores l under the next number of its name, which was
+// never used before, and returns it with number and time.
+func (s *Store) PublishLayerVersion(l LayerVersion) (LayerVersion, error) {
+	if err := checkName("layer name", l.Name); err != nil {
+		return LayerVersion{}, err
+	}
+	l.Created = milli(s.now())
+	var stored LayerVersion
+	err := s.update(0, func(c *change) error {
+		last := uint64(0)
+		if v := c.tx.Bucket([]byte(bucketLayerCounts)).Get([]byte(l.Name)); len(v) == 8 {
+			last = binary.BigEndian.Uint64(v)
+		}
+		next := l
+		next.Version = last + 1
+		if err := c.put(bucketLayers, versionKey(l.Name, next.Version), next); err != nil {
+			return err
+		}
+		stored = next
+		return c.putBytes(bucketLayerCounts, []byte(l.Name), binary.BigEndian.AppendUint64(nil, next.Version))
+	})
+	if err != nil {
+		return LayerVersion{}, fmt.Errorf("publish layer %s: %w", l.Name, err)
+	}
+	return stored, nil
+}
+
+// GetLayerVersion returns a version of a layer, or ErrNotFound.
+func (s *Store) GetLayerVersion(name string, version uint64) (l LayerVersion, err error) {
+	err = s.view(func(tx *bolt.Tx) error {
+		var found bool
+		l, found, err = get[LayerVersion](tx, bucketLayers, versionKey(name, version))
+		if err == nil && !found {
+			err = fmt.Errorf("version %d of layer %s: %w", version, name, ErrNotFound)
+		}
+		return err
+	})
+	return l, err
+}
+
+// LayerVersions returns the versions of a layer, the oldest first. A layer
+// without any is no error: there is nothing that a layer is beyond them.
+func (s *Store) LayerVersions(name string) (layers []LayerVersion, err error) {
+	err = s.view(func(tx *bolt.Tx) error {
+		layers, err = members[LayerVersion](tx, bucketLayers, name)
+		return err
+	})
+	return layers, err
+}
+
+// Layers returns all versions of all layers, by name and version.
+func (s *Store) Layers() (layers []LayerVersion, err error) {
+	err = s.view(func(tx *bolt.Tx) error {
+		layers, err = all[LayerVersion](tx, bucketLayers)
+		return err
+	})
+	return layers, err
+}
+
+// DeleteLayerVersion removes a version of a layer and returns what it was, or
+// ErrNotFound. Functions that have it keep its files.
+func (s *Store) DeleteLayerVersion(name string, version uint64) (l LayerVersion, err error) {
+	err = s.update(0, func(c *change) error {
+		old, found, err := get[LayerVersion](c.tx, bucketLayers, versionKey(name, version))
+		if err != nil {
+			return err
+		}
+		if !found {
+			return fmt.Errorf("version %d of layer %s: %w", version, name, ErrNotFound)
+		}
+		l = old
+		return c.delete(bucketLayers, versionKey(name, version))
+	})
+	return l, err
+}

@@ -1,0 +1,136 @@
+package persist
+
+import (
+	"fmt"
+	"time"
+
+	bolt "go.etcd.io/bbolt"
+)
+
+// EventSourceMapping sends the records of an event source to a function
+// (https://docs.aws.amazon.com/lambda/latest/api/API_EventSourceMappingConfiguration.html).
+// Nil numbers mean AWS Lambda's default for the kind of source.
+type EventSourceMapping struct {
+	ID        string `json:"id"` // a UUID
+	Function  string `json:"function"`
+	Qualifier string `json:"qualifier,omitempty"`
+	Source    string `json:"source"` // ARN
+	Enabled   bool   `json:"enabled"`
+
+	BatchSize             int               `json:"batchSize"`
+	BatchWindowSeconds    int               `json:"batchWindowSeconds,omitempty"`
+	BisectBatch           bool              `json:"bisectBatch,omitempty"`
+	Filters               []string          `json:"filters,omitempty"` // JSON patterns
+	ReportItemFailures    bool              `json:"reportItemFailures,omitempty"`
+	MaxAgeSeconds         int               `json:"maxAgeSeconds,omitempty"` // -1: any
+	MaxRetries            int               `json:"maxRetries,omitempty"`    // -1: any number
+	Parallel              int               `json:"parallel,omitempty"`
+	Start                 string            `json:"start,omitempty"` // "TRIM_HORIZON", "LATEST", "AT_TIMESTAMP"
+	StartTime             time.Time         `json:"startTime,omitzero"`
+	TumblingWindowSeconds int               `json:"tumblingWindowSeconds,omitempty"`
+	OnFailure             string            `json:"onFailure,omitempty"` // ARN of a destination
+	Tags                  map[string]string `json:"tags,omitempty"`
+	LastModified          time.Time         `json:"lastModified"`
+}
+
+// PutMapping creates a mapping or replaces the one with its ID, and returns it
+// with its LastModified. ErrNotFound where the function or the qualifier does
+// not exist; ErrExists where another mapping has the same source and function.
+func (s *Store) PutMapping(m EventSourceMapping) (EventSourceMapping, error) {
+	if err := checkName("mapping ID", m.ID); err != nil {
+		return EventSourceMapping{}, err
+	}
+	m.LastModified = milli(s.now())
+	err := s.update(0, func(c *change) error {
+		if err := qualifierExists(c.tx, m.Function, m.Qualifier); err != nil {
+			return err
+		}
+		mappings, err := all[EventSourceMapping](c.tx, bucketMappings)
+		if err != nil {
+			return err
+		}
+		for _, other := range mappings {
+			if other.ID != m.ID && other.Source == m.Source && other.Function == m.Function && other.Qualifier == m.Qualifier {
+				return fmt.Errorf("mapping %s: %w", other.ID, ErrExists)
+			}
+		}
+		return c.put(bucketMappings, []byte(m.ID), m)
+	})
+	if err != nil {
+		return EventSourceMapping{}, fmt.Errorf("store event source mapping: %w", err)
+	}
+	return m, nil
+}
+
+// GetMapping returns a mapping, or ErrNotFound.
+func (s *Store) GetMapping(id string) (m EventSourceMapping, err error) {
+	err = s.view(func(tx *bolt.Tx) error {
+		var found bool
+		m, found, err = get[EventSourceMapping](tx, bucketMappings, []byte(id))
+		if err == nil && !found {
+			err = fmt.Errorf("event source mapping %s: %w", id, ErrNotFound)
+		}
+		return err
+	})
+	return m, err
+}
+
+// Mappings returns all mappings in order of their IDs.
+func (s *Store) Mappings() (mappings []EventSourceMapping, err error) {
+	err = s.view(func(tx *bolt.Tx) error {
+		mappings, err = all[EventSourceMapping](tx, bucketMappings)
+		return err
+	})
+	return mappings, err
+}
+
+// DeleteMapping removes a mapping and returns what it was, or ErrNotFound.
+func (s *Store) DeleteMapping(id string) (m EventSourceMapping, err error) {
+	err = s.update(0, func(c *change) error {
+		old, found, err := get[EventSourceMapping](c.tx, bucketMappings, []byte(id))
+		if err != nil {
+			return err
+		}
+		if !found {
+			return fmt.Errorf("event source mapping %s: %w", id, ErrNotFound)
+		}
+		m = old
+		return c.delete(bucketMappings, []byte(id))
+	})
+	return m, err
+}
+
+// TagMapping is TagFunction for a mapping.
+func (s *Store) TagMapping(id string, set map[string]string, remove []string, check func(map[string]string) error) error {
+	return s.update(0, func(c *change) error {
+		m, found, err := get[EventSourceMapping](c.tx, bucketMappings, []byte(id))
+		if err != nil {
+			return err
+		}
+		if !found {
+			return fmt.Errorf("event source mapping %s: %w", id, ErrNotFound)
+		}
+		if m.Tags, err = retagged(m.Tags, set, remove, check); err != nil {
+			return err
+		}
+		return c.put(bucketMappings, []byte(id), m)
+	})
+}
+
+// dropMappings removes the mappings to a function. It looks through all of
+// them: a node has at most some hundreds.
+func (c *change) dropMappings(function string) error {
+	mappings, err := all[EventSourceMapping](c.tx, bucketMappings)
+	if err != nil {
+		return err
+	}
+	for _, m := range mappings {
+		if m.Function != function {
+			continue
+		}
+		if err := c.delete(bucketMappings, []byte(m.ID)); err != nil {
+			return err
+		}
+	}
+	return nil
+}

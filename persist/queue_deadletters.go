@@ -1,0 +1,172 @@
+package persist
+
+import (
+	"encoding/binary"
+	"fmt"
+	"time"
+
+	bolt "go.etcd.io/bbolt"
+)
+
+// Bounds of the dead letters, whichever is reached first. The oldest make room.
+const (
+	MaxDeadLetters     = 1000
+	MaxDeadLetterBytes = 32 << 20
+)
+
+// DeadLetter is a job that was given up. It is kept until an operator removes
+// it or later ones need its place.
+type DeadLetter struct {
+	Sequence uint64    `json:"-"` // grows with each; its name
+	Reason   string    `json:"reason"`
+	Buried   time.Time `json:"buried"`
+	Job      Job       `json:"job"`
+}
+
+// Bury moves a leased job to the dead letters, in one transaction. reason says
+// why it was given up; job.LastError, how its last attempt failed.
+func (s *Store) Bury(job Job, reason string) error {
+	job.LastError = shortText(job.LastError)
+	letter := DeadLetter{Reason: shortText(reason), Buried: milli(s.now()), Job: job}
+	return s.settle(job, "bury", func(c *change, q *queueBuckets) error {
+		payload := copyPayload(q.payloads, job.sequence)
+		if err := c.removeRunning(q, job); err != nil {
+			return err
+		}
+		return c.bury(letter, payload)
+	})
+}
+
+// letterBuckets are the dead letters in one transaction, with nil buckets as
+// long as there never was one.
+type letterBuckets struct {
+	totals
+	root, letters, payloads *bolt.Bucket
+}
+
+func lettersOf(tx *bolt.Tx) *letterBuckets {
+	root := tx.Bucket([]byte(bucketDeadLetters))
+	return &letterBuckets{
+		totals: readTotals(root), root: root,
+		letters: root.Bucket([]byte(queueLetters)), payloads: root.Bucket([]byte(queuePayloads)),
+	}
+}
+
+func (c *change) bury(letter DeadLetter, payload []byte) (err error) {
+	c.wrote = true
+	dead := lettersOf(c.tx)
+	if dead.letters, err = dead.root.CreateBucketIfNotExists([]byte(queueLetters)); err != nil {
+		return fmt.Errorf("create bucket %s: %w", queueLetters, err)
+	}
+	if dead.payloads, err = dead.root.CreateBucketIfNotExists([]byte(queuePayloads)); err != nil {
+		return fmt.Errorf("create bucket %s: %w", queuePayloads, err)
+	}
+	sequence, err := dead.letters.NextSequence()
+	if err != nil {
+		return fmt.Errorf("number dead letter: %w", err)
+	}
+	key := sequenceKey(sequence)
+	if err := putRecord(dead.letters, key, letter); err != nil {
+		return err
+	}
+	if err := dead.payloads.Put(key, payload); err != nil {
+		return fmt.Errorf("write event: %w", err)
+	}
+	dead.add(payload)
+	for dead.Jobs > 1 && (dead.Jobs > MaxDeadLetters || dead.Bytes > MaxDeadLetterBytes) {
+		oldest, _ := dead.letters.Cursor().First()
+		if oldest == nil {
+			break
+		}
+		if err := dead.drop(oldest); err != nil {
+			return err
+		}
+		dead.Dropped++
+	}
+	return dead.saveTo(dead.root)
+}
+
+// drop removes a letter and takes it off the totals, which are not saved.
+func (d *letterBuckets) drop(key []byte) error {
+	d.remove(d.payloads.Get(key))
+	if err := d.payloads.Delete(key); err != nil {
+		return fmt.Errorf("delete from %s: %w", queuePayloads, err)
+	}
+	if err := d.letters.Delete(key); err != nil {
+		return fmt.Errorf("delete from %s: %w", queueLetters, err)
+	}
+	return nil
+}
+
+// DeadLetters returns the letters whose Sequence is greater than after, oldest
+// first and without their payloads, at most limit of them. more says that there
+// are others.
+func (s *Store) DeadLetters(after uint64, limit int) (letters []DeadLetter, more bool, err error) {
+	err = s.view(func(tx *bolt.Tx) error {
+		dead := lettersOf(tx)
+		if dead.letters == nil {
+			return nil
+		}
+		c := dead.letters.Cursor()
+		for k, v := c.Seek(sequenceKey(after + 1)); k != nil; k, v = c.Next() {
+			if len(letters) >= limit {
+				more = true
+				return nil
+			}
+			letter, err := decode[DeadLetter](queueLetters, k, v)
+			if err != nil {
+				return err
+			}
+			letter.Sequence = binary.BigEndian.Uint64(k)
+			letters = append(letters, letter)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, false, fmt.Errorf("list dead letters: %w", err)
+	}
+	return letters, more, nil
+}
+
+// GetDeadLetter returns one letter with its payload, or ErrNotFound.
+func (s *Store) GetDeadLetter(sequence uint64) (DeadLetter, error) {
+	var letter DeadLetter
+	err := s.view(func(tx *bolt.Tx) error {
+		dead := lettersOf(tx)
+		key := sequenceKey(sequence)
+		if dead.letters == nil || dead.letters.Get(key) == nil {
+			return ErrNotFound
+		}
+		var err error
+		if letter, err = decode[DeadLetter](queueLetters, key, dead.letters.Get(key)); err != nil {
+			return err
+		}
+		letter.Sequence = sequence
+		letter.Job.Payload = copyPayload(dead.payloads, sequence)
+		return nil
+	})
+	if err != nil {
+		return DeadLetter{}, fmt.Errorf("dead letter %d: %w", sequence, err)
+	}
+	return letter, nil
+}
+
+// DeleteDeadLetter removes a letter, or returns ErrNotFound.
+func (s *Store) DeleteDeadLetter(sequence uint64) error {
+	err := s.update(jobOverhead, func(c *change) error {
+		dead := lettersOf(c.tx)
+		key := sequenceKey(sequence)
+		if dead.letters == nil || dead.letters.Get(key) == nil {
+			return ErrNotFound
+		}
+		c.wrote = true
+		if err := dead.drop(key); err != nil {
+			return err
+		}
+		return dead.saveTo(dead.root)
+	})
+	if err != nil {
+		return fmt.Errorf("dead letter %d: %w", sequence, err)
+	}
+	return nil
+}

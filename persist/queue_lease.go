@@ -1,0 +1,253 @@
+package persist
+
+import (
+	"bytes"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	bolt "go.etcd.io/bbolt"
+)
+
+// maxLeaseBytes bounds the payloads that one Lease takes into memory, if it is
+// more than one job.
+const maxLeaseBytes = 4 << 20
+
+// LeaseRequest says which jobs its sender can run now.
+type LeaseRequest struct {
+	Now   time.Time // jobs that are due later are left
+	Limit int       // jobs at most
+	// PerFunction bounds the jobs of each function, apart from those in Only,
+	// which says how many each of them may have: 0 leaves it out.
+	PerFunction int
+	Only        map[string]int
+	// After is the Last of the Lease before: functions take turns.
+	After string
+}
+
+// Leased is what Lease took.
+type Leased struct {
+	Jobs []Job
+	// Last is the function whose turn came last.
+	Last string
+	// More says that others are due that only Limit, or the size of the events,
+	// kept here.
+	More bool
+	// Full names the functions of which others are due that their own bound kept
+	// here.
+	Full []string
+	// Next is when the first of the jobs is due that wait for their time, zero
+	// where there is none. Functions that Only leaves out do not count.
+	Next time.Time
+}
+
+// Lease takes jobs that are due, for its caller to run. One of each function is
+// taken in turn, the longest due first, and again until there are enough, so
+// that no backlog keeps other functions waiting.
+//
+// A lease has no deadline: it ends with Ack, Forward, Retry or Bury, or with
+// the process, since the store belongs to one process at a time. The next one
+// calls ReleaseLeases.
+func (s *Store) Lease(req LeaseRequest) (Leased, error) {
+	var leased Leased
+	err := s.update(req.Limit*jobOverhead, func(c *change) error {
+		var err error
+		leased, err = c.lease(req)
+		return err
+	})
+	if err != nil {
+		return Leased{}, fmt.Errorf("lease jobs: %w", err)
+	}
+	return leased, nil
+}
+
+// candidates are the jobs of one function that may be leased, in order.
+type candidates struct {
+	function string
+	keys     [][]byte
+}
+
+func (c *change) lease(req LeaseRequest) (Leased, error) {
+	q := queueOf(c.tx)
+	var out Leased
+	out.Last = req.After
+	turns, err := q.candidates(req, &out)
+	if err != nil {
+		return Leased{}, err
+	}
+	size := 0
+	for round := 0; ; round++ {
+		taken := false
+		for _, turn := range turns {
+			if round >= len(turn.keys) {
+				continue
+			}
+			if len(out.Jobs) >= req.Limit || size >= maxLeaseBytes {
+				out.More = true
+				return out, nil
+			}
+			taken = true
+			job, err := c.take(q, turn.keys[round])
+			if errors.Is(err, ErrDamaged) {
+				// A record that cannot be read must not hold up those behind it.
+				if err := c.setAsideJob(q, turn.keys[round]); err != nil {
+					return Leased{}, err
+				}
+				continue
+			}
+			if err != nil {
+				return Leased{}, err
+			}
+			size += len(job.Payload)
+			out.Jobs = append(out.Jobs, job)
+			out.Last = turn.function
+		}
+		if !taken {
+			return out, nil
+		}
+	}
+}
+
+// candidates returns the functions with jobs that are due, beginning with the
+// one whose turn it is, and notes in out when the next of the others is due.
+func (q *queueBuckets) candidates(req LeaseRequest, out *Leased) (turns []candidates, err error) {
+	names, err := q.functions()
+	if err != nil {
+		return nil, err
+	}
+	later := 0 // the functions after After come first
+	for later < len(names) && names[later] <= req.After {
+		later++
+	}
+	for i := range names {
+		name := names[(later+i)%len(names)]
+		limit, special := req.Only[name]
+		if !special {
+			limit = req.PerFunction
+		}
+		if limit <= 0 {
+			continue
+		}
+		limit = min(limit, req.Limit+1) // one more tells that there are more
+		turn := candidates{function: name}
+		prefix := memberPrefix(name)
+		cursor := q.due.Cursor()
+		for k, _ := cursor.Seek(prefix); k != nil && bytes.HasPrefix(k, prefix); k, _ = cursor.Next() {
+			_, due, _, err := splitDueKey(k)
+			if err != nil {
+				return nil, err
+			}
+			if due.After(req.Now) {
+				if out.Next.IsZero() || due.Before(out.Next) {
+					out.Next = due
+				}
+				break
+			}
+			if len(turn.keys) == limit {
+				if limit <= req.Limit {
+					out.Full = append(out.Full, name)
+				}
+				break
+			}
+			turn.keys = append(turn.keys, bytes.Clone(k))
+		}
+		turns = append(turns, turn)
+	}
+	return turns, nil
+}
+
+// take moves a job from those that wait to those that run.
+func (c *change) take(q *queueBuckets, key []byte) (Job, error) {
+	job, err := decode[Job](queueDue, key, q.due.Get(key))
+	if err != nil {
+		return Job{}, err
+	}
+	job.sequence = binary.BigEndian.Uint64(key[len(key)-8:])
+	job.Attempts++
+	job.Payload = copyPayload(q.payloads, job.sequence)
+	c.wrote = true
+	if err := q.due.Delete(key); err != nil {
+		return Job{}, fmt.Errorf("delete from %s: %w", queueDue, err)
+	}
+	return job, q.putRunning(job)
+}
+
+// setAsideJob moves a record that does not decode to the bucket "damaged", as
+// Open does with records of other buckets.
+func (c *change) setAsideJob(q *queueBuckets, key []byte) error {
+	c.wrote = true
+	aside := append([]byte(bucketQueue+"\x00"), key...)
+	if err := c.tx.Bucket([]byte(bucketDamaged)).Put(aside, bytes.Clone(q.due.Get(key))); err != nil {
+		return fmt.Errorf("set job aside: %w", err)
+	}
+	if err := q.due.Delete(key); err != nil {
+		return fmt.Errorf("delete from %s: %w", queueDue, err)
+	}
+	return q.forget(binary.BigEndian.Uint64(key[len(key)-8:]))
+}
+
+// ReleaseLeases makes jobs due again that were leased when the process before
+// ended, and says how many. Call it before the first Lease. Each of them counts
+// as interrupted: an event may be what brings a node down.
+func (s *Store) ReleaseLeases() (released int, err error) {
+	err = s.update(0, func(c *change) error {
+		released = 0
+		q := queueOf(c.tx)
+		jobs, err := q.leased()
+		if err != nil {
+			return err
+		}
+		for _, job := range jobs {
+			job.Interrupted++
+			if err := c.putBack(q, job); err != nil {
+				return err
+			}
+			released++
+		}
+		return nil
+	})
+	if err != nil {
+		return 0, fmt.Errorf("release leases: %w", err)
+	}
+	return released, nil
+}
+
+// leased returns the jobs that run, without their payloads.
+func (q *queueBuckets) leased() (jobs []Job, err error) {
+	if q.running == nil {
+		return nil, nil
+	}
+	err = q.running.ForEach(func(k, v []byte) error {
+		job, err := decode[Job](queueRunning, k, v)
+		if err != nil {
+			return err
+		}
+		job.sequence = binary.BigEndian.Uint64(k)
+		jobs = append(jobs, job)
+		return nil
+	})
+	return jobs, err
+}
+
+// putBack moves a job from those that run to those that wait.
+func (c *change) putBack(q *queueBuckets, job Job) error {
+	c.wrote = true
+	if err := q.running.Delete(sequenceKey(job.sequence)); err != nil {
+		return fmt.Errorf("delete from %s: %w", queueRunning, err)
+	}
+	return q.putDue(job)
+}
+
+// putRecord stores record as JSON in a bucket of the queue.
+func putRecord(b *bolt.Bucket, key []byte, record any) error {
+	value, err := json.Marshal(record)
+	if err != nil {
+		return fmt.Errorf("encode record: %w", err)
+	}
+	if err := b.Put(key, value); err != nil {
+		return fmt.Errorf("write record: %w", err)
+	}
+	return nil
+}

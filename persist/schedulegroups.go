@@ -1,0 +1,171 @@
+package persist
+
+import (
+	"fmt"
+	"maps"
+	"strings"
+	"time"
+
+	bolt "go.etcd.io/bbolt"
+)
+
+// DefaultScheduleGroup is the group that always exists.
+const DefaultScheduleGroup = "default"
+
+// Bounds of groups: AWS's default quota, and of the tags of one.
+const (
+	MaxScheduleGroups = 500
+	MaxGroupTags      = 200
+)
+
+// ScheduleGroup is a set of schedules with tags.
+type ScheduleGroup struct {
+	Name         string            `json:"name"`
+	Tags         map[string]string `json:"tags,omitempty"`
+	Created      time.Time         `json:"created,omitzero"` // zero for the default group
+	LastModified time.Time         `json:"lastModified,omitzero"`
+	ClientToken  string            `json:"clientToken,omitempty"` // tells a repeated request from another one
+}
+
+// groupOf returns a group; the default one also where nothing was ever stored
+// of it.
+func groupOf(tx *bolt.Tx, name string) (ScheduleGroup, error) {
+	group, found, err := get[ScheduleGroup](tx, bucketScheduleGroups, []byte(name))
+	switch {
+	case err != nil || found:
+		return group, err
+	case name == DefaultScheduleGroup:
+		return ScheduleGroup{Name: name}, nil
+	}
+	return ScheduleGroup{}, fmt.Errorf("schedule group %s: %w", name, ErrNotFound)
+}
+
+func groupExists(tx *bolt.Tx, name string) error {
+	_, err := groupOf(tx, name)
+	return err
+}
+
+// CreateScheduleGroup stores a group and returns it with its times, or ErrExists,
+// or ErrTooMany where there are MaxScheduleGroups.
+func (s *Store) CreateScheduleGroup(group ScheduleGroup) (ScheduleGroup, error) {
+	if err := checkName("group name", group.Name); err != nil {
+		return ScheduleGroup{}, err
+	}
+	if len(group.Tags) > MaxGroupTags {
+		return ScheduleGroup{}, fmt.Errorf("%w tags: %d", ErrTooMany, len(group.Tags))
+	}
+	group.Created = milli(s.now())
+	group.LastModified = group.Created
+	err := s.update(0, func(c *change) error {
+		if err := groupExists(c.tx, group.Name); err == nil {
+			return ErrExists
+		}
+		groups, err := all[ScheduleGroup](c.tx, bucketScheduleGroups)
+		if err != nil {
+			return err
+		}
+		if len(groups) >= MaxScheduleGroups {
+			return fmt.Errorf("%w groups: there are %d", ErrTooMany, len(groups))
+		}
+		return c.put(bucketScheduleGroups, []byte(group.Name), group)
+	})
+	if err != nil {
+		return ScheduleGroup{}, fmt.Errorf("store schedule group %s: %w", group.Name, err)
+	}
+	return group, nil
+}
+
+// GetScheduleGroup returns a group, or ErrNotFound.
+func (s *Store) GetScheduleGroup(name string) (ScheduleGroup, error) {
+	var group ScheduleGroup
+	err := s.view(func(tx *bolt.Tx) (err error) {
+		group, err = groupOf(tx, name)
+		return err
+	})
+	return group, err
+}
+
+// DeleteScheduleGroup removes a group with its schedules in one transaction,
+// or returns ErrNotFound. The default group cannot be removed: ErrInvalid.
+func (s *Store) DeleteScheduleGroup(name string) error {
+	if name == DefaultScheduleGroup {
+		return fmt.Errorf("%w: the schedule group %s always exists", ErrInvalid, name)
+	}
+	return s.update(0, func(c *change) error {
+		if err := groupExists(c.tx, name); err != nil {
+			return err
+		}
+		for _, key := range keysWith(c.tx.Bucket([]byte(bucketSchedules)), memberPrefix(name)) {
+			if err := c.delete(bucketSchedules, key); err != nil {
+				return err
+			}
+		}
+		return c.delete(bucketScheduleGroups, []byte(name))
+	})
+}
+
+// ScheduleGroups returns the groups whose names begin with prefix and sort after
+// after, in order, at most limit of them. more says that there are others.
+func (s *Store) ScheduleGroups(prefix, after string, limit int) (groups []ScheduleGroup, more bool, err error) {
+	err = s.view(func(tx *bolt.Tx) error {
+		stored, err := all[ScheduleGroup](tx, bucketScheduleGroups)
+		if err != nil {
+			return err
+		}
+		implied, err := groupOf(tx, DefaultScheduleGroup)
+		if err != nil {
+			return err
+		}
+		for _, group := range withGroup(stored, implied) {
+			if group.Name <= after || !strings.HasPrefix(group.Name, prefix) {
+				continue
+			}
+			if len(groups) == limit {
+				more = true
+				return nil
+			}
+			groups = append(groups, group)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, false, fmt.Errorf("list schedule groups: %w", err)
+	}
+	return groups, more, nil
+}
+
+// withGroup adds a group to a sorted list that may have it.
+func withGroup(groups []ScheduleGroup, group ScheduleGroup) []ScheduleGroup {
+	at := 0
+	for at < len(groups) && groups[at].Name < group.Name {
+		at++
+	}
+	if at < len(groups) && groups[at].Name == group.Name {
+		return groups
+	}
+	return append(groups[:at:at], append([]ScheduleGroup{group}, groups[at:]...)...)
+}
+
+// TagScheduleGroup sets some tags of a group and removes others, or returns
+// ErrNotFound, or ErrTooMany where it would have more than MaxGroupTags.
+func (s *Store) TagScheduleGroup(name string, set map[string]string, remove []string) error {
+	return s.update(0, func(c *change) error {
+		group, err := groupOf(c.tx, name)
+		if err != nil {
+			return err
+		}
+		tags := maps.Clone(group.Tags)
+		if tags == nil {
+			tags = map[string]string{}
+		}
+		maps.Copy(tags, set)
+		for _, key := range remove {
+			delete(tags, key)
+		}
+		if len(tags) > MaxGroupTags {
+			return fmt.Errorf("%w tags: %d", ErrTooMany, len(tags))
+		}
+		group.Tags = tags
+		return c.put(bucketScheduleGroups, []byte(name), group)
+	})
+}
