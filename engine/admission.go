@@ -15,7 +15,10 @@ import (
 // admit takes a place for an Instance that starts with so many bytes. Idle
 // Instances make room, the one that was used longest ago first. The caller
 // gives the place back with leave.
-func (r *Runtime) admit(bytes int64) error {
+func (r *Runtime) admit(bytes int64) error { return r.admitWhere(bytes, anyIdle) }
+
+// admitWhere is admit that evicts only some of the idle Instances.
+func (r *Runtime) admitWhere(bytes int64, of which) error {
 	for {
 		n := r.instances.Load()
 		full := n >= int64(r.machine.layout.instances)
@@ -25,7 +28,7 @@ func (r *Runtime) admit(bytes int64) error {
 			}
 			continue
 		}
-		if r.evict() {
+		if r.evict(of) {
 			continue
 		}
 		if full {
@@ -38,21 +41,25 @@ func (r *Runtime) admit(bytes int64) error {
 // leave gives a place back.
 func (r *Runtime) leave() { r.instances.Add(-1) }
 
-// evict discards the idle Instance that was used longest ago. It returns false
-// where there is none.
-func (r *Runtime) evict() bool {
+// evict discards the idle Instance that was used longest ago; those that are
+// provisioned go last, and only where all may go. It returns false where there is none.
+func (r *Runtime) evict(of which) bool {
+	return r.evictOldest(spareIdle) || of == anyIdle && r.evictOldest(anyIdle)
+}
+
+func (r *Runtime) evictOldest(of which) bool {
 	for {
 		var victim *version
 		var oldest time.Duration
 		r.table.each(func(v *version) {
-			if since, ok := v.oldest(); ok && (victim == nil || since < oldest) {
+			if since, ok := v.oldest(of); ok && (victim == nil || since < oldest) {
 				victim, oldest = v, since
 			}
 		})
 		if victim == nil {
 			return false
 		}
-		if victim.dropOldest(oldest) {
+		if victim.dropOldest(oldest, of) {
 			return true
 		}
 		// Somebody took it meanwhile; look again.
@@ -61,12 +68,12 @@ func (r *Runtime) evict() bool {
 
 // relieve evicts idle Instances while those that run need more than the budget.
 func (r *Runtime) relieve() {
-	for r.budget != 0 && r.node.Used() >= r.budget && r.evict() {
+	for r.budget != 0 && r.node.Used() >= r.budget && r.evict(anyIdle) {
 	}
 }
 
-// reaper drops Instances that have been idle for too long. It has a timer only
-// while something is idle: a node without work does not wake up.
+// reaper drops Instances that have been idle for too long and are not provisioned. It
+// has a timer only while there may be such: a node without work does not wake up.
 type reaper struct {
 	runtime *Runtime
 	after   time.Duration
@@ -94,14 +101,18 @@ func (p *reaper) arm(wait time.Duration) {
 
 func (p *reaper) reap() {
 	limit := capi.Now() - p.after
-	left := false
+	left, dropped := false, false
 	p.runtime.table.each(func(v *version) {
-		for v.dropOldest(limit) {
+		for v.dropOldest(limit, spareIdle) {
+			dropped = true
 		}
-		if _, ok := v.oldest(); ok {
+		if _, ok := v.oldest(spareIdle); ok {
 			left = true
 		}
 	})
+	if dropped {
+		p.runtime.replenish() // with the room that there is now
+	}
 	if left {
 		// Not exact: an Instance may stay for half as long again.
 		p.arm(p.after / 2)
@@ -110,7 +121,7 @@ func (p *reaper) reap() {
 	p.armed.Store(false)
 	// What became idle since the look above found the reaper armed.
 	p.runtime.table.each(func(v *version) {
-		if _, ok := v.oldest(); ok {
+		if _, ok := v.oldest(spareIdle); ok {
 			p.expect()
 		}
 	})

@@ -43,6 +43,25 @@ func BenchmarkInvoke(b *testing.B) {
 	}
 }
 
+// BenchmarkInvokeTogether is the warm function for many callers at once, who share its
+// counters.
+func BenchmarkInvokeTogether(b *testing.B) {
+	r := open(b, testConfig(b))
+	deploy(b, r, function(b, "warm", helloModule))
+	b.ReportAllocs()
+	b.RunParallel(func(pb *testing.PB) {
+		inv := Invocation{Function: "warm", Payload: []byte(`{"name":"edge"}`)}
+		var res Result
+		for pb.Next() {
+			inv.RequestID = RequestID{}
+			if err := r.Invoke(context.Background(), &inv, &res); err != nil {
+				b.Error(err)
+				return
+			}
+		}
+	})
+}
+
 // A warm Invocation allocates nothing on the host's side.
 func TestInvokeAllocatesNothing(t *testing.T) {
 	r := open(t, testConfig(t))

@@ -35,6 +35,7 @@ type program struct {
 	modules    []*wasmtime.Module
 	delta      *os.File // open for the template
 	snapshot   string   // name among the artifacts; "": none
+	arn        string   // of the function, for guests that are told what was invoked; "": they are not
 }
 
 // close frees the program. No Instance of it may exist any more.
@@ -52,10 +53,15 @@ func (p *program) close() {
 
 // build turns the code of f into a program, from artifacts where they exist.
 func (r *Runtime) build(ctx context.Context, f *Function) (*program, Deployment, error) {
+	var d Deployment
+	if f.LayerDir != "" {
+		if _, err := os.Stat(f.LayerDir); err != nil {
+			return nil, d, &DeployError{Op: "read layers", Why: err.Error(), Hint: "deploy the function again", Err: err}
+		}
+	}
 	if f.language() {
 		return r.buildLanguage(ctx, f)
 	}
-	var d Deployment
 	plan, err := r.inspect(f)
 	if err != nil {
 		return nil, d, err
@@ -112,25 +118,32 @@ func (r *Runtime) templateConfig(f *Function, p *plan) capi.TemplateConfig {
 		Entry:        p.handler.Name,
 		EntryReturns: p.handler.Returns,
 		Starts:       p.module.HasStart(),
-		Env:          wasi.Environment(f.Name, f.Version, f.Handler, "AWS_Lambda_ledge", f.Limits.Memory, f.Env),
+		Env:          r.environment(f, "AWS_Lambda_ledge"),
 		RequestID:    wasi.RequestIDVariable,
 		Argv0:        f.Name,
-		Mounts:       mounts(p.taskDir),
+		Mounts:       mounts(p.taskDir, f.LayerDir),
 		MemoryLimit:  f.Limits.Memory,
 		OutputLimit:  f.Limits.ResponseBytes,
 		LogLimit:     f.Limits.LogBytes,
 	}
 }
 
-func mounts(taskDir string) []capi.Mount {
-	if taskDir == "" {
-		return nil
+// mounts are the folders that there are: to open one for every Instance is not free.
+func mounts(taskDir, layerDir string) (list []capi.Mount) {
+	if taskDir != "" {
+		list = append(list, capi.Mount{Guest: taskRoot, Dir: taskDir})
 	}
-	return []capi.Mount{{Guest: taskRoot, Dir: taskDir}}
+	if layerDir != "" {
+		list = append(list, capi.Mount{Guest: layerRoot, Dir: layerDir})
+	}
+	return list
 }
 
-// taskRoot is where guests find the files of their code, as on AWS Lambda.
-const taskRoot = "/var/task"
+// Where guests find the files of their code and of their layers, as on AWS Lambda.
+const (
+	taskRoot  = "/var/task"
+	layerRoot = "/opt"
+)
 
 // addSnapshot makes cfg restore Instances. It leaves cfg.Code unset where the
 // module's initialisation does something that a Snapshot does not hold.

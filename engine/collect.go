@@ -15,9 +15,12 @@ func (r *Runtime) codeName(p *plan) string   { return r.artifacts.name("code", p
 // limit. The function's variables, replies over HTTP, the time and randomness are
 // in a Snapshot as they were when it was taken.
 func (r *Runtime) imageName(f *Function, p *plan, env []string) string {
-	return r.artifacts.name("image", p.wasm, []byte(f.CodeHash), []byte(strings.Join(env, "\x00")), []byte(f.Name),
+	return r.artifacts.name("image", p.wasm, f.content(), []byte(strings.Join(env, "\x00")), []byte(f.Name),
 		fmt.Append(nil, f.Limits.Memory, p.init))
 }
+
+// content identifies all files that f has.
+func (f *Function) content() []byte { return []byte(f.CodeHash + f.LayerHash) }
 
 // useSnapshot counts a program in that uses the Snapshot of that name.
 func (r *Runtime) useSnapshot(p *program, name string) {

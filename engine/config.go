@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"regexp"
 	"time"
 )
 
@@ -22,6 +23,9 @@ type Config struct {
 	AddressBits  int           // of user address space: 47 or more, 39, or 0 to probe
 	IdleTimeout  time.Duration // idle Instances are dropped after it
 	InitTimeout  time.Duration // for a module's initialisation
+
+	// Region stands in ARNs and AWS_REGION, which functions see; empty: DefaultRegion.
+	Region string
 
 	Logs LogSink // nil: logs are only in Results
 	KV   KV      // nil: a function that uses variables fails
@@ -49,11 +53,15 @@ func (c Config) Validate() error {
 		return fmt.Errorf("%d instances are out of range; use 1 to %d", c.MaxInstances, maxInstances)
 	case c.AddressBits != 0 && (c.AddressBits < 36 || c.AddressBits > 57):
 		return fmt.Errorf("%d address bits are out of range; use 36 to 57, or 0 to probe", c.AddressBits)
+	case c.Region != "" && !regionPattern.MatchString(c.Region):
+		return fmt.Errorf("%q is not a region; use a name such as %s", c.Region, DefaultRegion)
 	case c.IdleTimeout <= 0 || c.InitTimeout <= 0:
 		return fmt.Errorf("timeouts must be positive")
 	}
 	return nil
 }
+
+var regionPattern = regexp.MustCompile(`^[a-z0-9-]{1,64}$`)
 
 // machineMemory returns the bytes of memory that the machine has, or a modest
 // guess where it does not say.

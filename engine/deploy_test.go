@@ -54,13 +54,18 @@ func TestDeployRefuses(t *testing.T) {
 		{"runtime", good, func(f *Function) { f.Runtime = "ruby" }, "runtime", []string{"ruby", "use wasi, extism"}},
 		{"memory", good, func(f *Function) { f.Limits.Memory = 1 }, "memory", []string{"1 MB"}},
 		{"timeout", good, func(f *Function) { f.Limits.Timeout = time.Hour }, "timeout", []string{"15m"}},
-		{"concurrency", good, func(f *Function) { f.Limits.Concurrency = -1 }, "concurrency", []string{"1 to 1000"}},
+		{"concurrency", good, func(f *Function) { f.Limits.Concurrency = -2 }, "concurrency", []string{"1 to 1000", "-1 to throttle"}},
 		{"isolation", good, func(f *Function) { f.Isolation = "some" }, "isolation", []string{"reuse or fresh"}},
 		{"variable", good, func(f *Function) { f.Env = map[string]string{"A-B": ""} }, "environment", []string{"A-B"}},
 		{"reserved variable", good, func(f *Function) { f.Env = map[string]string{"AWS_REGION": ""} }, "environment", []string{"reserved"}},
+		{"credentials", good, func(f *Function) { f.Env = map[string]string{"AWS_SESSION_TOKEN": "x"} }, "environment", []string{"AWS_SESSION_TOKEN is reserved"}},
 		{"zero in variable", good, func(f *Function) { f.Env = map[string]string{"A": "\x00"} }, "environment", []string{"zero byte"}},
 		{"large environment", good, func(f *Function) { f.Env = map[string]string{"A": strings.Repeat("x", 4096)} }, "environment", []string{"4097"}},
 		{"host", good, func(f *Function) { f.AllowHosts = []string{"http://x"} }, "allowed host", []string{"example.com"}},
+		{"layers without hash", good, func(f *Function) { f.LayerDir = "/" }, "layer hash", []string{"SHA-256"}},
+		{"hash without layers", good, func(f *Function) { f.LayerHash = f.CodeHash }, "layer hash", []string{"SHA-256"}},
+		{"hash of layers", good, func(f *Function) { f.LayerDir, f.LayerHash = "/", "ABC" }, "layer hash", []string{`"ABC"`}},
+		{"no layers", good, func(f *Function) { f.LayerDir, f.LayerHash = f.CodeDir+"x", f.CodeHash }, "read layers", []string{"deploy the function again"}},
 		{"no code", good, func(f *Function) { f.CodeDir += "x" }, "read module", []string{"deploy the code again"}},
 	}
 	cfg := testConfig(t)
@@ -147,5 +152,39 @@ func TestWithoutSnapshot(t *testing.T) {
 				t.Error(err)
 			}
 		})
+	}
+}
+
+// https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html#configuration-envvars-runtime
+func TestReservedEnv(t *testing.T) {
+	for name, reserved := range map[string]bool{
+		"_HANDLER": true, "_X_AMZN_TRACE_ID": true, "AWS_DEFAULT_REGION": true, "AWS_REGION": true, "AWS_EXECUTION_ENV": true,
+		"AWS_LAMBDA_FUNCTION_NAME": true, "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": true, "AWS_LAMBDA_FUNCTION_VERSION": true,
+		"AWS_LAMBDA_INITIALIZATION_TYPE": true, "AWS_LAMBDA_LOG_GROUP_NAME": true, "AWS_LAMBDA_LOG_STREAM_NAME": true,
+		"AWS_ACCESS_KEY": true, "AWS_ACCESS_KEY_ID": true, "AWS_SECRET_ACCESS_KEY": true, "AWS_SESSION_TOKEN": true,
+		"AWS_LAMBDA_RUNTIME_API": true, "LAMBDA_TASK_ROOT": true, "LAMBDA_RUNTIME_DIR": true, "LEDGE_REQUEST_ID": true,
+		"PATH": false, "NODE_PATH": false, "PYTHONPATH": false, "LANG": false, "TZ": false, "LD_LIBRARY_PATH": false,
+		"AWS_LAMBDA_LOG_LEVEL": false, "AWS_LAMBDA_EXEC_WRAPPER": false, "aws_region": false, "": false,
+	} {
+		if got := ReservedEnv(name); got != reserved {
+			t.Errorf("%q is reserved: %v", name, got)
+		}
+	}
+	// What was deployed when fewer names were reserved is served as it was.
+	r := open(t, testConfig(t))
+	f := function(t, "f", echoModule)
+	f.Env = map[string]string{"AWS_SESSION_TOKEN": "x"}
+	if err := r.Register(f); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestRegion(t *testing.T) {
+	for region, good := range map[string]bool{"": true, "us-east-1": true, "garage": true, "eu north": false, "EU": false, "a:b": false} {
+		cfg := testConfig(t)
+		cfg.Region = region
+		if err := cfg.Validate(); (err == nil) != good {
+			t.Errorf("%q: %v", region, err)
+		}
 	}
 }

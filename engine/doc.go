@@ -11,6 +11,10 @@
 // memory never serves again, and that a failed Deploy changes nothing. It does
 // not keep functions across restarts: whoever deploys them does.
 //
+// A function may run as many Invocations at a time as its concurrency says, over all
+// its versions (SetConcurrency). Instances are made when they are needed and dropped
+// when they are not, but for those that are provisioned (SetProvisioned).
+//
 // It imports no sibling. What it needs of the node (logs, data) it declares as
 // small interfaces, LogSink and KV, and main hands them in.
 package engine

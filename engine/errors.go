@@ -12,11 +12,12 @@ import (
 // Errors of Invoke that say why no function ran. They are wrapped with the
 // function's name; test with errors.Is.
 var (
-	ErrNotFound   = errors.New("function not found")
-	ErrThrottled  = errors.New("concurrency limit reached")      // this function's own limit
-	ErrOverloaded = errors.New("node is out of memory budget")   // the whole node: retry later
-	ErrTooLarge   = errors.New("payload exceeds the size limit") // of the request
-	ErrClosed     = errors.New("engine is closed")
+	ErrNotFound      = errors.New("function not found")
+	ErrThrottled     = errors.New("concurrency limit reached")      // the function's own limit
+	ErrOverloaded    = errors.New("node is out of memory budget")   // the whole node: retry later
+	ErrTooLarge      = errors.New("payload exceeds the size limit") // of the request
+	ErrClientContext = errors.New("client context is not a JSON object within the size limit")
+	ErrClosed        = errors.New("engine is closed")
 )
 
 // ErrTimeout is matched by the error of an Invocation that ran out of its

@@ -57,6 +57,15 @@ type Function struct {
 	// CodeHash identifies the content of CodeDir: lower-case hex SHA-256.
 	CodeHash string
 
+	// LayerDir is a folder with the content of the function's layers, merged in their
+	// order, which never changes while the function exists; empty for none. Guests
+	// read it at /opt, and languages find packages in it where AWS Lambda's do:
+	// https://docs.aws.amazon.com/lambda/latest/dg/packaging-layers.html
+	LayerDir string
+	// LayerHash identifies the content of LayerDir as CodeHash does that of CodeDir;
+	// empty for none.
+	LayerHash string
+
 	Env       map[string]string
 	Limits    Limits // zero fields take DefaultLimits
 	Isolation Isolation
@@ -77,11 +86,15 @@ type Function struct {
 type Limits struct {
 	Memory        int64         // bytes of linear memory for one Instance
 	Timeout       time.Duration // wall time of one Invocation
-	Concurrency   int           // Invocations at the same time; more are throttled
+	Concurrency   int           // Invocations at the same time of all versions together, see SetConcurrency
 	RequestBytes  int64         // payload of one Invocation
 	ResponseBytes int64         // result of one Invocation
 	LogBytes      int64         // log of one Invocation; the rest is dropped and said so
 }
+
+// NoConcurrency is the Limits.Concurrency of a function of which every Invocation is
+// throttled: AWS Lambda's reserved concurrency of 0.
+const NoConcurrency = -1
 
 // DefaultLimits are AWS Lambda's where Lambda has the limit.
 func DefaultLimits() Limits {
@@ -180,12 +193,14 @@ func (f Function) Validate() error {
 		return invalid("isolation", fmt.Sprintf("%q is not an isolation mode", f.Isolation), "use reuse or fresh")
 	case !hashPattern.MatchString(f.CodeHash):
 		return invalid("code hash", fmt.Sprintf("%q is not a SHA-256 in lower-case hex", f.CodeHash), "let the store compute it")
+	case (f.LayerDir == "") != (f.LayerHash == "") || f.LayerHash != "" && !hashPattern.MatchString(f.LayerHash):
+		return invalid("layer hash", fmt.Sprintf("%q is not a SHA-256 in lower-case hex for the folder %q", f.LayerHash, f.LayerDir), "let the store compute it")
 	case l.Memory < MinMemory || l.Memory > MaxMemory:
 		return invalid("memory", fmt.Sprintf("%d bytes is out of range", l.Memory), "use 1 MB to 4096 MB")
 	case l.Timeout < MinTimeout || l.Timeout > MaxTimeout:
 		return invalid("timeout", fmt.Sprintf("%s is out of range", l.Timeout), "use 1ms to 15m")
-	case l.Concurrency < 1 || l.Concurrency > MaxConcurrency:
-		return invalid("concurrency", fmt.Sprintf("%d is out of range", l.Concurrency), "use 1 to 1000")
+	case !validConcurrency(l.Concurrency):
+		return invalidConcurrency(l.Concurrency)
 	case l.RequestBytes < 1 || l.RequestBytes > MaxPayload:
 		return invalid("request limit", fmt.Sprintf("%d bytes is out of range", l.RequestBytes), "use 1 byte to 64 MB")
 	case l.ResponseBytes < 1 || l.ResponseBytes > MaxPayload:
@@ -197,9 +212,6 @@ func (f Function) Validate() error {
 	for name, value := range f.Env {
 		if !envPattern.MatchString(name) {
 			return invalid("environment", fmt.Sprintf("%q is not a variable name", name), "start with a letter, then letters, digits and _")
-		}
-		if reservedEnv[name] {
-			return invalid("environment", name+" is reserved", "choose another name; the node sets this one")
 		}
 		for i := 0; i < len(value); i++ {
 			if value[i] == 0 {
@@ -230,14 +242,6 @@ func (f Function) Validate() error {
 		}
 	}
 	return nil
-}
-
-// reservedEnv are the variables that the node sets itself, as AWS Lambda does.
-var reservedEnv = map[string]bool{
-	"_HANDLER": true, "AWS_REGION": true, "AWS_DEFAULT_REGION": true, "AWS_EXECUTION_ENV": true,
-	"AWS_LAMBDA_FUNCTION_NAME": true, "AWS_LAMBDA_FUNCTION_VERSION": true,
-	"AWS_LAMBDA_FUNCTION_MEMORY_SIZE": true, "AWS_LAMBDA_LOG_GROUP_NAME": true,
-	"AWS_LAMBDA_LOG_STREAM_NAME": true, "LAMBDA_TASK_ROOT": true, "LEDGE_REQUEST_ID": true,
 }
 
 var hostPattern = regexp.MustCompile(`^(\*\.)?([a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?\.)*[a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?(:[0-9]{1,5})?$`)

@@ -121,27 +121,42 @@ func TestBuffersAreCharged(t *testing.T) {
 	}
 }
 
+// fewerKV has a value for any key when the node has fewer Instances than so many.
+type fewerKV struct {
+	memoryKV
+	runtime *Runtime
+	than    int
+}
+
+func (k *fewerKV) Get(function, key string) ([]byte, error) {
+	if k.runtime.Stats().Instances < k.than {
+		return []byte("fewer"), nil
+	}
+	return nil, nil
+}
+
 // An Instance that grows past the node's budget does not fail while idle ones
 // hold what it needs.
 func TestGrowthEvictsIdle(t *testing.T) {
+	kv := &fewerKV{than: 3}
 	cfg := testConfig(t)
 	cfg.MemoryBudget = 8 << 20
+	cfg.KV = kv
 	r := open(t, cfg)
+	kv.runtime = r
 	for _, name := range []string{"a", "b"} {
 		deploy(t, r, function(t, name, `(module (memory (export "memory") 48) (func (export "handle")))`))
 	}
-	deploy(t, r, function(t, "grows", `(module
-	  (import "wasi_snapshot_preview1" "clock_time_get" (func $clock (param i32 i64 i32) (result i32)))
-	  (memory (export "memory") 1)
-	  (func $now (result i64) (drop (call $clock (i32.const 1) (i64.const 0) (i32.const 8))) (i64.load (i32.const 8)))
-	  (func (export "handle") (local $end i64)
+	grows := function(t, "grows", `(module `+kernel+`(func (export "handle") (local $key i64)
 	    (drop (memory.grow (i32.const 60)))
-	    (local.set $end (i64.add (call $now) (i64.const 60000000)))
-	    (loop $l (br_if $l (i64.lt_u (call $now) (local.get $end))))))`))
+	    (local.set $key (call $event))
+	    (loop $l (br_if $l (i64.eqz (call $get (local.get $key)))))))`)
+	grows.Limits.Timeout = time.Minute // that an Instance was evicted ends it
+	deploy(t, r, grows)
 	if n := r.Stats().Instances; n != 3 {
 		t.Fatalf("%d instances are idle", n)
 	}
-	if _, err := invoke(r, "grows", ""); err != nil {
+	if _, err := invoke(r, "grows", "key"); err != nil {
 		t.Error(err)
 	}
 	if n := r.Stats().Instances; n != 2 {
@@ -201,7 +216,7 @@ func TestEvictWhileFreeing(t *testing.T) {
 	var wg sync.WaitGroup
 	r.ticker.mu.Lock() // holds the eviction up between the Pool and the Instance's end
 	wg.Go(func() {
-		if !v.dropOldest(time.Hour << 16) {
+		if !v.dropOldest(time.Hour<<16, anyIdle) {
 			t.Error("nothing was idle")
 		}
 	})

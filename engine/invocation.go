@@ -13,17 +13,23 @@ const (
 	SourceAPI      Source = iota // the control plane's Invoke
 	SourceHTTP                   // a Route of the gateway
 	SourceFunction               // another function
+	SourceAsync                  // a Job of the queue of asynchronous invocations
+	SourceCron                   // a Schedule
+	SourceChange                 // a change of data, by a ChangeFeed
+	SourceMQTT                   // a message that a TopicRule matched
 )
 
+var sourceNames = [...]string{
+	SourceAPI: "api", SourceHTTP: "http", SourceFunction: "function", SourceAsync: "async",
+	SourceCron: "cron", SourceChange: "change", SourceMQTT: "mqtt",
+}
+
+// String is the source as reports, counters and logs name it.
 func (s Source) String() string {
-	switch s {
-	case SourceHTTP:
-		return "http"
-	case SourceFunction:
-		return "function"
-	default:
-		return "api"
+	if int(s) < len(sourceNames) {
+		return sourceNames[s]
 	}
+	return "unknown"
 }
 
 // RequestID identifies one Invocation in replies and logs. The zero value
@@ -63,12 +69,17 @@ func (id RequestID) String() string {
 // Invocation is one event for one function.
 type Invocation struct {
 	Function  string
-	Qualifier string // a version or an alias; empty means Latest
+	Qualifier string // a version or an alias; empty means Latest. Handlers see it in the invoked ARN
 	Source    Source
 	RequestID RequestID // zero: Invoke chooses one and writes it here
 
 	// Payload is borrowed: Invoke reads it and never after it has returned.
 	Payload []byte
+	// ClientContext is what the caller says of itself, a JSON object of at most
+	// MaxClientContext bytes that Python and JavaScript handlers find as
+	// context.client_context and context.clientContext; functions of other runtimes
+	// are not told. nil: none. Borrowed as Payload is.
+	ClientContext []byte
 }
 
 // Result is what an Invocation gave. A Result may be used again for the next

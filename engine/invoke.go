@@ -13,19 +13,24 @@ import (
 // Invoke runs one Invocation. It is the only way to run a function. The result
 // is in res, also where the function failed: its log and Report are valid then.
 //
-// Errors: ErrNotFound, ErrThrottled, ErrOverloaded, ErrTooLarge and ErrClosed
-// say that nothing ran. ErrTimeout, *TrapError, *ExitError and *FunctionError
+// Errors: ErrNotFound, ErrThrottled, ErrOverloaded, ErrTooLarge, ErrClientContext and
+// ErrClosed say that nothing ran. ErrTimeout, *TrapError, *ExitError and *FunctionError
 // are failures of the function; see AsFunctionError. The context's own error
 // is returned when the caller went away, which is noticed within some
 // milliseconds. No deadline of ctx extends the function's Timeout.
 func (r *Runtime) Invoke(ctx context.Context, inv *Invocation, res *Result) error {
 	res.Payload, res.Log = res.Payload[:0], res.Log[:0]
 	res.Report = Report{}
+	if inv.ClientContext != nil {
+		if err := checkClientContext(inv.ClientContext); err != nil {
+			return fmt.Errorf("%s: %w", inv.Function, err)
+		}
+	}
 	v, err := r.enter(inv)
 	if err != nil {
 		return err
 	}
-	defer v.leave()
+	defer v.exit()
 	f := &v.function
 	res.Version = f.Version
 	if int64(len(inv.Payload)) > f.Limits.RequestBytes {
@@ -74,22 +79,26 @@ func (r *Runtime) enter(inv *Invocation) (*version, error) {
 func (r *Runtime) invokeFresh(ctx context.Context, v *version, p *program, inv *Invocation, res *Result) error {
 	in := v.take()
 	if in == nil {
-		if err := r.admit(p.minimum); err != nil {
+		if err := v.admit(p.minimum); err != nil {
 			return err
 		}
 		var err error
 		if in, err = v.shell(p); err != nil {
-			r.leave()
+			v.vacate()
 			return err
 		}
 	}
-	p.tellRequest(in, inv)
+	if err := p.tell(in, &v.function, inv); err != nil {
+		v.discard(in)
+		return err
+	}
 	in.serving = true
 	timeout := v.function.Limits.Timeout
 	r.ticker.begin(ctx, in)
 	var outcome capi.Outcome
 	var written []capi.Range
 	if p.restored && p.learning.CompareAndSwap(false, true) {
+		in.shell.Drop() // a provisioned one shows as little as one that was put back
 		outcome, res.Report.Init, written = in.callAndLearn(p, inv.Payload, timeout)
 		res.Report.Restored = true
 	} else {
@@ -104,18 +113,20 @@ func (r *Runtime) invokeFresh(ctx context.Context, v *version, p *program, inv *
 	}
 	in.learn(p, written, timeout)
 	v.putShell(in)
-	r.leave()
+	v.vacate()
+	v.replenish()
 	return err
 }
 
-// tellRequest gives the guest the Invocation's id where it asks for it.
-func (p *program) tellRequest(in *instance, inv *Invocation) {
+// tell gives the guest what it may ask of its Invocation.
+func (p *program) tell(in *instance, f *Function, inv *Invocation) error {
 	if !p.requests {
-		return
+		return nil
 	}
 	var text [36]byte
 	id, _ := inv.RequestID.AppendText(text[:0]) // it never fails
 	in.shell.SetRequestID(id)
+	return p.tellDetails(in, f, inv)
 }
 
 // invokeWarm runs the Invocation in an idle Instance, or in a new one that then
@@ -127,15 +138,19 @@ func (r *Runtime) invokeWarm(ctx context.Context, v *version, p *program, inv *I
 		if in, err = r.start(ctx, v, p, inv, res); err != nil {
 			return err
 		}
+		v.replenish() // it may have been one of those that are provisioned
 	}
-	p.tellRequest(in, inv)
-	in.serving = true
 	keep := false
 	defer func() {
 		if !keep {
 			v.discard(in)
+			v.replenish()
 		}
 	}()
+	if err := p.tell(in, &v.function, inv); err != nil {
+		return err
+	}
+	in.serving = true
 	r.ticker.begin(ctx, in)
 	outcome := in.shell.Call(inv.Payload, v.function.Limits.Timeout)
 	r.ticker.end(in)
@@ -163,15 +178,18 @@ var spentTypes = []string{"Runtime.ExitError", "Runtime.OutOfMemory", "MemoryErr
 // start makes a new live Instance. As on AWS Lambda, initialising it has a time
 // limit of its own.
 func (r *Runtime) start(ctx context.Context, v *version, p *program, inv *Invocation, res *Result) (*instance, error) {
-	if err := r.admit(p.minimum); err != nil {
+	if err := v.admit(p.minimum); err != nil {
 		return nil, err
 	}
 	in, err := newInstance(p.template, r, &v.function)
 	if err != nil {
-		r.leave()
+		v.vacate()
 		return nil, err
 	}
-	p.tellRequest(in, inv)
+	if err := p.tell(in, &v.function, inv); err != nil {
+		v.discard(in)
+		return nil, err
+	}
 	in.serving = true
 	r.ticker.begin(ctx, in)
 	outcome := in.shell.Instantiate(r.cfg.InitTimeout)

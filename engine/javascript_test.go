@@ -85,7 +85,7 @@ func TestJavaScriptHandlers(t *testing.T) {
 
 		{name: "context", code: returns(`[context.functionName, context.functionVersion, context.invokedFunctionArn, context.memoryLimitInMB, context.awsRequestId,
   context.logGroupName, context.logStreamName, context.callbackWaitsForEmptyEventLoop, context.getRemainingTimeInMillis() > 0 && context.getRemainingTimeInMillis() <= 3000]`), event: `{}`,
-			reply: `["f","$LATEST","arn:aws:lambda:local:000000000000:function:f","128","` + knownText + `","/aws/lambda/f","$LATEST",true,true]`},
+			reply: `["f","$LATEST","arn:aws:lambda:us-east-1:000000000000:function:f","128","` + knownText + `","/aws/lambda/f","$LATEST",true,true]`},
 		{name: "context is new each time", code: "export const handler = async (event, context) => { const was = context.mark === 1; context.mark = 1; return was; };", event: `{}`, reply: `false`},
 		{name: "environment", code: returns("[process.env.GREETING, process.env.AWS_LAMBDA_FUNCTION_NAME, process.env._HANDLER, process.env.LAMBDA_TASK_ROOT, process.env.TZ, process.env.NOPE, 'NOPE' in process.env, process.cwd()]"), event: `{}`,
 			reply: `["hei ö","f","app.handler","/var/task",":UTC",null,false,"/var/task"]`},

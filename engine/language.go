@@ -272,7 +272,7 @@ func (r *Runtime) buildOn(ctx context.Context, f *Function, l *language) (*progr
 		return nil, d, s, &DeployError{Op: "memory", Why: fmt.Sprintf("%s starts with %d MB, the function may have %d MB", l.name, need, f.Limits.Memory>>20),
 			Hint: fmt.Sprintf("raise --memory to at least %d", need)}
 	}
-	p := &program{restored: true, requests: true, resettable: l.bundle.Resettable}
+	p := &program{restored: true, requests: true, resettable: l.bundle.Resettable, arn: r.arn(f.Name)}
 	cfg := r.languageConfig(f, l, s)
 	if err := r.addLanguageSnapshot(ctx, f, l, s, p, &cfg, &d); err != nil {
 		p.close()
@@ -349,9 +349,10 @@ func (r *Runtime) openLanguageSnapshot(name string, state *imageState, p *progra
 // languageConfig is what Instances of f have, but for the image.
 func (r *Runtime) languageConfig(f *Function, l *language, s *start) capi.TemplateConfig {
 	cfg := r.baseConfig(l, s)
-	cfg.Env = languageEnvironment(f, l)
+	cfg.Env = r.languageEnvironment(f, l)
 	cfg.Argv0 = f.Name
-	cfg.Mounts[0].Dir = f.CodeDir
+	cfg.Mounts[mountTask].Dir = f.CodeDir
+	cfg.Mounts[mountLayers].Dir = f.LayerDir
 	cfg.MemoryLimit, cfg.OutputLimit, cfg.LogLimit = f.Limits.Memory, f.Limits.ResponseBytes, f.Limits.LogBytes
 	return cfg
 }
@@ -367,10 +368,10 @@ type loadInput struct {
 	LogStream string `json:"log_stream"`
 }
 
-func encodeLoadInput(f *Function) ([]byte, error) {
-	arn := "arn:aws:lambda:local:000000000000:function:" + f.Name
-	if f.Version != Latest {
-		arn += ":" + f.Version
+func (r *Runtime) encodeLoadInput(f *Function) ([]byte, error) {
+	arn := r.arn(f.Name)
+	if own := f.ownQualifier(); own != "" {
+		arn += ":" + own
 	}
 	return json.Marshal(loadInput{Handler: f.Handler, Function: f.Name, Version: f.Version, Memory: f.Limits.Memory >> 20,
 		ARN: arn, LogGroup: "/aws/lambda/" + f.Name, LogStream: f.Version})
@@ -379,8 +380,8 @@ func encodeLoadInput(f *Function) ([]byte, error) {
 // languageImageName covers all that loading the handler can see and is not the
 // outside world's.
 func (r *Runtime) languageImageName(f *Function, l *language, s *start, env []string) string {
-	input, _ := encodeLoadInput(f) // strings always encode
-	return r.artifacts.name("image", []byte(s.base.Image), []byte(f.CodeHash), []byte(strings.Join(env, "\x00")), input)
+	input, _ := r.encodeLoadInput(f) // strings always encode
+	return r.artifacts.name("image", []byte(s.base.Image), f.content(), []byte(strings.Join(env, "\x00")), input)
 }
 
 // keepLanguage keeps what a language shares: it may be in the making.
@@ -405,7 +406,7 @@ func (r *Runtime) keepOfLanguage(f *Function, keep map[string]bool) {
 	if !ok || err != nil {
 		return // it is captured again, and this with it
 	}
-	name := r.languageImageName(f, l, &start{base: base}, languageEnvironment(f, l))
+	name := r.languageImageName(f, l, &start{base: base}, r.languageEnvironment(f, l))
 	keep[name] = true
 	if state, ok, err := r.artifacts.loadState(name); ok && err == nil {
 		keep[state.Image] = true

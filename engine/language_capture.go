@@ -28,7 +28,7 @@ func (r *Runtime) baseConfig(l *language, s *start) capi.TemplateConfig {
 		Entry:        languageInvoke,
 		RequestID:    wasi.RequestIDVariable,
 		Argv0:        l.name,
-		Mounts:       []capi.Mount{{Guest: taskRoot}, {Guest: libraryRoot, Dir: s.library}},
+		Mounts:       []capi.Mount{mountTask: {Guest: taskRoot}, mountLibrary: {Guest: libraryRoot, Dir: s.library}, mountLayers: {Guest: layerRoot}},
 		MemoryLimit:  min(baseMemory, int64(r.machine.layout.maxMemory)),
 		LogLimit:     64 << 10,
 	}
@@ -38,8 +38,16 @@ func (r *Runtime) baseConfig(l *language, s *start) capi.TemplateConfig {
 	return cfg
 }
 
-func languageEnvironment(f *Function, l *language) []string {
-	env := wasi.Environment(f.Name, f.Version, f.Handler, "AWS_Lambda_"+l.name, f.Limits.Memory, f.Env)
+// The folders that every Instance of a language has, so that functions with layers and
+// without share a base image.
+const (
+	mountTask = iota
+	mountLibrary
+	mountLayers
+)
+
+func (r *Runtime) languageEnvironment(f *Function, l *language) []string {
+	env := r.environment(f, "AWS_Lambda_"+l.name)
 	if _, own := f.Env["TZ"]; !own {
 		env = append(env, "TZ=:UTC")
 	}
@@ -137,7 +145,7 @@ var errBaseGone = errors.New("the runtime's base image is gone from the artifact
 // captureFunction loads the handler into a restored interpreter and stores what
 // that changed.
 func (r *Runtime) captureFunction(ctx context.Context, f *Function, l *language, s *start, cfg capi.TemplateConfig, name string, d *Deployment) (state imageState, err error) {
-	input, err := encodeLoadInput(f)
+	input, err := r.encodeLoadInput(f)
 	if err != nil {
 		return state, err
 	}

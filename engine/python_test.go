@@ -48,7 +48,7 @@ func TestPythonHandlers(t *testing.T) {
 		{name: "context", code: returns(`[context.function_name, context.function_version, context.invoked_function_arn, context.memory_limit_in_mb,
         context.aws_request_id, context.log_group_name, context.log_stream_name, context.client_context,
         context.identity.cognito_identity_id, 0 < context.get_remaining_time_in_millis() <= 3000]`), event: `{}`,
-			reply: `["f", "$LATEST", "arn:aws:lambda:local:000000000000:function:f", "128", "` + knownText + `", "/aws/lambda/f", "$LATEST", null, null, true]`},
+			reply: `["f", "$LATEST", "arn:aws:lambda:us-east-1:000000000000:function:f", "128", "` + knownText + `", "/aws/lambda/f", "$LATEST", null, null, true]`},
 		{name: "environment", code: "import os\n" + returns(`[os.environ[k] for k in ('GREETING', 'AWS_LAMBDA_FUNCTION_NAME', 'AWS_LAMBDA_FUNCTION_VERSION', 'AWS_LAMBDA_FUNCTION_MEMORY_SIZE', 'LAMBDA_TASK_ROOT', '_HANDLER')] + [os.getenv('TZ')]`),
 			event: `{}`, reply: `["hei ö", "f", "$LATEST", "128", "/var/task", "app.handler", ":UTC"]`},
 		{name: "working directory", code: "import os, sys\n" + returns("[os.getcwd(), sys.path[0], __file__, __name__, open('data.txt').read()]"), files: map[string]string{"data.txt": "data"},

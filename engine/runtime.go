@@ -37,6 +37,8 @@ type Runtime struct {
 	table     table
 	instances atomic.Int64 // with a function in them
 	versions  sync.WaitGroup
+	// provisions counts the versions that have provisioned Instances.
+	provisions atomic.Int64
 
 	// building is shared by those who make artifacts and held alone by Collect.
 	// Lock order: building, changing, language.mu, version.mu.
@@ -85,7 +87,7 @@ func (r *Runtime) Close() error {
 
 	r.reaper.close()
 	for _, v := range live {
-		v.leave()
+		v.retire()
 	}
 	r.versions.Wait()
 	r.building.Lock() // whoever builds from now on sees closed first
@@ -118,6 +120,9 @@ func (r *Runtime) Close() error {
 func (r *Runtime) Deploy(ctx context.Context, f Function, commit func() error) (Deployment, error) {
 	f = f.clone().withDefaults()
 	if err := f.Validate(); err != nil {
+		return Deployment{}, err
+	}
+	if err := f.checkReserved(); err != nil {
 		return Deployment{}, err
 	}
 	r.building.RLock()
@@ -153,21 +158,12 @@ func (r *Runtime) Deploy(ctx context.Context, f Function, commit func() error) (
 
 // prove makes one Instance and, where it can serve, leaves it in the Pool.
 func (r *Runtime) prove(ctx context.Context, v *version, p *program) error {
-	if err := r.admit(p.minimum); err != nil {
+	if err := v.admit(p.minimum); err != nil {
 		return err
 	}
-	in, err := newInstance(p.template, r, &v.function)
+	in, err := v.makeIdle(ctx, p, (*capi.Instance).Instantiate, false)
 	if err != nil {
-		r.leave()
 		return err
-	}
-	r.ticker.begin(ctx, in)
-	outcome := in.shell.Instantiate(r.cfg.InitTimeout)
-	r.ticker.end(in)
-	if outcome != capi.OK {
-		err = in.failure(ctx, outcome, r.cfg.InitTimeout)
-		v.discard(in)
-		return startError("start", err)
 	}
 	if v.fresh(p) {
 		v.discard(in)
@@ -195,6 +191,10 @@ func (r *Runtime) swap(v *version) {
 	var old *version
 	r.versions.Add(1)
 	r.table.change(v.function.Name, func(w *view) {
+		v.quota = w.quota
+		if first := w.latest == nil && len(w.versions) == 0; first || v.function.Version == Latest {
+			w.quota.limit.Store(int64(v.function.Limits.Concurrency))
+		}
 		if v.function.Version == Latest {
 			old, w.latest = w.latest, v
 			return
@@ -202,9 +202,13 @@ func (r *Runtime) swap(v *version) {
 		old = w.versions[v.function.Version]
 		w.versions[v.function.Version] = v
 	})
-	if old != nil {
-		old.leave()
+	if old == nil {
+		return
 	}
+	if n := old.provision.want.Load(); n > 0 {
+		v.setProvisioned(n)
+	}
+	old.retire()
 }
 
 // Register makes f live without looking at its code, which is loaded at the
@@ -257,7 +261,7 @@ func (r *Runtime) Remove(name, number string) error {
 		}
 	})
 	for _, v := range gone {
-		v.leave()
+		v.retire()
 	}
 	return nil
 }

@@ -442,15 +442,45 @@ func TestVersionsAndAliases(t *testing.T) {
 			t.Errorf("%q: %q, want %q", qualifier, got, want)
 		}
 	}
-	if err := r.SetAlias("f", "live", "1", map[string]float64{Latest: 0.5}); err != nil {
+	second := function(t, "f", echoModule)
+	second.Version = "2"
+	deploy(t, r, second)
+	// Bounds are more than six standard deviations away: this never fails by chance.
+	const calls = 2000
+	for _, test := range []struct {
+		weights map[string]float64
+		share   map[string][2]int // of the calls, least and most
+	}{
+		{nil, map[string][2]int{"1 6": {calls, calls}}},
+		{map[string]float64{}, map[string][2]int{"1 6": {calls, calls}}},
+		{map[string]float64{Latest: 0}, map[string][2]int{"1 6": {calls, calls}}},
+		{map[string]float64{Latest: 1}, map[string][2]int{"$LATEST e": {calls, calls}}},
+		{map[string]float64{Latest: 0.5}, map[string][2]int{"1 6": {850, 1150}, "$LATEST e": {850, 1150}}},
+		{map[string]float64{"2": 0.1}, map[string][2]int{"1 6": {1710, 1890}, "2 e": {110, 290}}},
+		{map[string]float64{"2": 0.1, Latest: 0.2}, map[string][2]int{"1 6": {1260, 1540}, "2 e": {110, 290}, "$LATEST e": {280, 520}}},
+		{map[string]float64{"2": 0.5, "1": 0.25}, map[string][2]int{"1 6": {850, 1150}, "2 e": {850, 1150}}},
+	} {
+		if err := r.SetAlias("f", "live", "1", test.weights); err != nil {
+			t.Fatal(err)
+		}
+		seen := map[string]int{}
+		for range calls {
+			seen[call("live")]++
+		}
+		for what, n := range seen {
+			if most := test.share[what]; n < most[0] || n > most[1] {
+				t.Errorf("%v: %d of %d calls gave %q, not %v", test.weights, n, calls, what, most)
+			}
+		}
+	}
+	if err := r.Remove("f", "2"); err != nil {
 		t.Fatal(err)
 	}
-	seen := map[string]int{}
-	for range 200 {
-		seen[call("live")]++
+	if err := r.SetAlias("f", "live", "1", map[string]float64{"2": 1}); err != nil {
+		t.Fatal(err)
 	}
-	if seen["1 6"] < 50 || seen["$LATEST e"] < 50 {
-		t.Errorf("half and half came out as %v", seen)
+	if got := call("live"); got != "f:live: function not found" {
+		t.Errorf("an alias of a version that is gone: %s", got)
 	}
 	if err := r.Remove("f", "1"); err != nil {
 		t.Fatal(err)

@@ -18,6 +18,7 @@ type table struct {
 type entry struct{ view atomic.Pointer[view] }
 
 type view struct {
+	quota    *quota // one for the life of the entry
 	latest   *version
 	versions map[string]*version // the published ones
 	aliases  map[string]alias
@@ -43,8 +44,8 @@ func (a alias) pick() string {
 }
 
 func (t *table) find(name, qualifier string) (*version, error) {
-	if e, ok := t.names.Load(name); ok {
-		if v := e.(*entry).view.Load().resolve(qualifier); v != nil {
+	if w := t.view(name); w != nil {
+		if v := w.resolve(qualifier); v != nil {
 			return v, nil
 		}
 	}
@@ -65,21 +66,17 @@ func (w *view) resolve(qualifier string) *version {
 	if !ok {
 		return nil
 	}
-	name := a.pick()
-	if name == Latest {
-		return w.latest
-	}
-	return w.versions[name]
+	return w.version(a.pick())
 }
 
 // change replaces the view of name with what edit makes of a copy. A view
 // without versions is removed.
 func (t *table) change(name string, edit func(*view)) {
 	e, ok := t.names.Load(name)
-	next := &view{versions: map[string]*version{}, aliases: map[string]alias{}}
+	next := &view{quota: &quota{}, versions: map[string]*version{}, aliases: map[string]alias{}}
 	if ok {
 		now := e.(*entry).view.Load()
-		next.latest = now.latest
+		next.quota, next.latest = now.quota, now.latest
 		maps.Copy(next.versions, now.versions)
 		maps.Copy(next.aliases, now.aliases)
 	} else {
@@ -97,13 +94,34 @@ func (t *table) change(name string, edit func(*view)) {
 // each calls visit with every live version.
 func (t *table) each(visit func(*version)) {
 	t.names.Range(func(_, e any) bool {
-		w := e.(*entry).view.Load()
-		if w.latest != nil {
-			visit(w.latest)
-		}
-		for _, v := range w.versions {
-			visit(v)
-		}
+		e.(*entry).view.Load().each(visit)
 		return true
 	})
+}
+
+// each calls visit with every version.
+func (w *view) each(visit func(*version)) {
+	if w.latest != nil {
+		visit(w.latest)
+	}
+	for _, v := range w.versions {
+		visit(v)
+	}
+}
+
+// version returns a version by its own name, or nil.
+func (w *view) version(number string) *version {
+	if number == Latest {
+		return w.latest
+	}
+	return w.versions[number]
+}
+
+// view returns what is live under a name, or nil.
+func (t *table) view(name string) *view {
+	e, ok := t.names.Load(name)
+	if !ok {
+		return nil
+	}
+	return e.(*entry).view.Load()
 }

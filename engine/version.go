@@ -10,7 +10,7 @@ import (
 	"ledge/engine/capi"
 )
 
-// version is a live function version with its Pool of idle Instances.
+// version is a live function version with its Pool of Instances.
 //
 // users counts whoever needs it: one for being live, one for each Invocation
 // under way. Nothing is freed before it is 0, and at 0 nobody can come back.
@@ -18,6 +18,8 @@ type version struct {
 	runtime  *Runtime
 	function Function
 	users    atomic.Int64
+	quota    *quota       // the function's, from when it is live on
+	live     atomic.Int64 // its Instances that have a place on the node, running ones too
 
 	program atomic.Pointer[program] // nil until it is loaded
 
@@ -25,6 +27,8 @@ type version struct {
 	loading *load       // the last attempt to load it; nil: nobody has needed it yet
 	idle    []*instance // live Instances, the one used last at the end
 	shells  []*instance // empty ones, for fresh Instances
+
+	provision provision
 }
 
 // maxShells bounds the empty shells that wait; each has at most what capi's Trim leaves.
@@ -36,21 +40,41 @@ func newVersion(r *Runtime, f Function) *version {
 	return v
 }
 
-// enter counts an Invocation in. gone says that the version was replaced: look
-// it up again.
+// enter counts an Invocation in; exit counts it out. gone says that the version was
+// replaced: look it up again.
 func (v *version) enter() (gone bool, err error) {
+	if !v.hold() {
+		return true, nil
+	}
+	if !v.quota.enter() {
+		v.leave()
+		return false, fmt.Errorf("%s: %w", v.function.Name, ErrThrottled)
+	}
+	return false, nil
+}
+
+func (v *version) exit() {
+	v.quota.leave()
+	v.leave()
+}
+
+// hold counts a user in. It returns false where there is none any more.
+func (v *version) hold() bool {
 	for {
 		users := v.users.Load()
 		if users == 0 {
-			return true, nil
-		}
-		if users > int64(v.function.Limits.Concurrency) {
-			return false, fmt.Errorf("%s: %w", v.function.Name, ErrThrottled)
+			return false
 		}
 		if v.users.CompareAndSwap(users, users+1) {
-			return false, nil
+			return true
 		}
 	}
+}
+
+// retire takes the version out of service.
+func (v *version) retire() {
+	v.setProvisioned(0)
+	v.leave()
 }
 
 // leave counts a user out; the last one frees the version.
@@ -76,6 +100,7 @@ func (v *version) free() {
 		p.close()
 		v.runtime.dropSnapshot(p.snapshot)
 	}
+	v.runtime.replenish() // with the room that there is now
 }
 
 // load is one attempt to build a program. Its fields are set when done is closed.
@@ -194,17 +219,40 @@ func (v *version) putShell(in *instance) {
 	}
 }
 
-// discard frees a live Instance and its place on the node.
-func (v *version) discard(in *instance) {
-	in.close(v.runtime.ticker)
+// admit takes a place for an Instance, see Runtime.admit.
+func (v *version) admit(bytes int64) error {
+	if err := v.runtime.admit(bytes); err != nil {
+		return err
+	}
+	v.live.Add(1)
+	return nil
+}
+
+// vacate gives a place back.
+func (v *version) vacate() {
+	v.live.Add(-1)
 	v.runtime.leave()
 }
 
+// discard frees a live Instance and its place on the node.
+func (v *version) discard(in *instance) {
+	in.close(v.runtime.ticker)
+	v.vacate()
+}
+
+// which says of what idle Instances one is to go.
+type which bool
+
+const (
+	spareIdle which = false // those that are not provisioned
+	anyIdle   which = true
+)
+
 // oldest returns when the Instance that has been idle longest was last used.
-func (v *version) oldest() (since time.Duration, ok bool) {
+func (v *version) oldest(of which) (since time.Duration, ok bool) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if len(v.idle) == 0 {
+	if len(v.idle) == 0 || of == spareIdle && !v.hasSpare() {
 		return 0, false
 	}
 	return v.idle[0].lastUsed, true
@@ -214,10 +262,10 @@ func (v *version) oldest() (since time.Duration, ok bool) {
 // before the given time. It returns false where there is none. Its callers are
 // no users of the version: mu keeps the last user from freeing what the
 // Instance still needs.
-func (v *version) dropOldest(before time.Duration) bool {
+func (v *version) dropOldest(before time.Duration, of which) bool {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if len(v.idle) == 0 || v.idle[0].lastUsed > before {
+	if len(v.idle) == 0 || v.idle[0].lastUsed > before || of == spareIdle && !v.hasSpare() {
 		return false
 	}
 	in := v.idle[0]

@@ -48,9 +48,22 @@ void ledge_instance_free(ledge_instance *in) {
   ledge_drop(in);
   forget_outcome(in);
   ledge_kernel_free(&in->kernel);
+  free(in->details);
   free(in->output.data);
   free(in->log.data);
   free(in);
+}
+
+uint8_t *ledge_details(ledge_instance *in, size_t len) {
+  if (len > in->details_cap) {
+    free(in->details); // of a call that is over
+    in->details_len = in->details_cap = 0;
+    in->details = malloc(len);
+    if (!in->details) return NULL;
+    in->details_cap = len;
+  }
+  in->details_len = len;
+  return in->details;
 }
 
 // Bytes that the instance holds beside its linear memory, as far as a guest can
@@ -454,7 +467,7 @@ int ledge_call_fresh(ledge_instance *in, const uint8_t *input, size_t input_len,
 
 int ledge_restore(ledge_instance *in, int64_t timeout_ns) {
   begin(in, NULL, 0, timeout_ns);
-  place(in);
+  in->pristine = place(in) == LEDGE_OK;
   end(in);
   if (in->outcome != LEDGE_OK) ledge_drop(in);
   return in->outcome;

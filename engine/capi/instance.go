@@ -158,6 +158,21 @@ func (in *Instance) SetRequestID(id []byte) {
 	room[n] = 0
 }
 
+// Details returns room for n bytes that a language's guest may read of its
+// Invocation beside the request's id, until Details is called again; the caller
+// fills it. It is nil for 0 bytes, and where C memory cannot be had.
+func (in *Instance) Details(n int) []byte {
+	if n == 0 {
+		in.c.details_len = 0 // the usual call, and no crossing
+		return nil
+	}
+	room := C.ledge_details(in.c, C.size_t(n))
+	if room == nil {
+		return nil
+	}
+	return unsafe.Slice((*byte)(unsafe.Pointer(room)), n)
+}
+
 // Reply is the reply of the last call. It is C memory: copy it before the next
 // call.
 func (in *Instance) Reply() []byte {

@@ -55,6 +55,15 @@ HOST(request) {
   const char *id = strchr(in->request_variable, '=') + 1;
   if (strlen(id) != REQUEST_ID) id = "00000000-0000-0000-0000-000000000000"; // nobody asked yet
   memcpy(to, id, REQUEST_ID);
+  args[0].i32 = (int32_t)in->details_len;
+  return NULL;
+}
+
+HOST(details) {
+  ledge_instance *in = ledge_caller(caller);
+  uint8_t *to = ledge_guest(in, U32(0), in->details_len);
+  if (!to) return OUTSIDE;
+  if (in->details_len > 0) memcpy(to, in->details, in->details_len);
   return NULL;
 }
 
@@ -103,7 +112,8 @@ wasmtime_error_t *ledge_define_language(wasmtime_linker_t *linker) {
       {"input_read", "i", "", input_read},
       {"output", "ii", "", output},
       {"fail", "ii", "", fail},
-      {"request", "i", "", request},
+      {"request", "i", "i", request},
+      {"details", "i", "", details},
       {"remaining", "", "l", remaining},
       {"call", "iiiiii", "i", call},
       {"reply", "i", "", reply},

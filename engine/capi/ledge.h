@@ -199,6 +199,8 @@ typedef struct {
   int64_t init_ns;      // part of the call that went into instantiation
   int64_t memory_bytes; // linear memory at the end of the call
   char request_variable[128]; // NAME=id
+  uint8_t *details;           // what a language's context object shows of this call alone; malloc'ed, or NULL
+  size_t details_len, details_cap;
   bool exited;                // by proc_exit, with exit_status
   uint8_t closed;             // standard streams that the guest closed, a bit each
   size_t input_at;            // bytes of input that standard input has given
@@ -236,6 +238,8 @@ int ledge_run(ledge_instance *, const char *name, size_t len, const uint8_t *inp
 // Both, and puts the instance back to what it was or, where that cannot be done,
 // drops the store again: a fresh instance in one crossing.
 int ledge_call_fresh(ledge_instance *, const uint8_t *input, size_t input_len, int64_t timeout_ns);
+// Returns room for so many bytes of details, or NULL.
+uint8_t *ledge_details(ledge_instance *, size_t len);
 // Drops the store; buffers stay for the next one.
 void ledge_drop(ledge_instance *);
 // Gives back what the last call needed of buffers, but for a little.

@@ -33,24 +33,31 @@ func CheckCommand(m *wasmbin.Module) error {
 	return nil
 }
 
+// Facts are what a function is told of itself in variables.
+type Facts struct {
+	Region, Function, Version, Handler string
+	Execution                          string // AWS_EXECUTION_ENV
+	Memory                             int64  // limit in bytes
+}
+
 // Environment returns the variables that a function sees as "NAME=value": its
 // own in the order of their names, then those that AWS Lambda sets
 // (https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html).
-func Environment(name, version, handler, execution string, memory int64, own map[string]string) []string {
+func Environment(f Facts, own map[string]string) []string {
 	env := make([]string, 0, len(own)+10)
 	for _, key := range slices.Sorted(maps.Keys(own)) {
 		env = append(env, key+"="+own[key])
 	}
 	return append(env,
-		"_HANDLER="+handler,
-		"AWS_EXECUTION_ENV="+execution,
-		"AWS_LAMBDA_FUNCTION_MEMORY_SIZE="+strconv.FormatInt(memory>>20, 10),
-		"AWS_LAMBDA_FUNCTION_NAME="+name,
-		"AWS_LAMBDA_FUNCTION_VERSION="+version,
-		"AWS_LAMBDA_LOG_GROUP_NAME=/aws/lambda/"+name,
-		"AWS_LAMBDA_LOG_STREAM_NAME="+version,
-		"AWS_REGION=local",
-		"AWS_DEFAULT_REGION=local",
+		"_HANDLER="+f.Handler,
+		"AWS_EXECUTION_ENV="+f.Execution,
+		"AWS_LAMBDA_FUNCTION_MEMORY_SIZE="+strconv.FormatInt(f.Memory>>20, 10),
+		"AWS_LAMBDA_FUNCTION_NAME="+f.Function,
+		"AWS_LAMBDA_FUNCTION_VERSION="+f.Version,
+		"AWS_LAMBDA_LOG_GROUP_NAME=/aws/lambda/"+f.Function,
+		"AWS_LAMBDA_LOG_STREAM_NAME="+f.Version,
+		"AWS_REGION="+f.Region,
+		"AWS_DEFAULT_REGION="+f.Region,
 		"LAMBDA_TASK_ROOT=/var/task",
 	)
 }

@@ -50,16 +50,17 @@ func TestModules(t *testing.T) {
 // Snapshot.
 func TestEnvironment(t *testing.T) {
 	own := map[string]string{"B": "2", "A": "1=1", "C": ""}
-	first := Environment("f", "7", "handle", "AWS_Lambda_ledge", 256<<20, own)
+	facts := Facts{Region: "eu-north-1", Function: "f", Version: "7", Handler: "handle", Execution: "AWS_Lambda_ledge", Memory: 256 << 20}
+	first := Environment(facts, own)
 	for range 20 {
-		if again := Environment("f", "7", "handle", "AWS_Lambda_ledge", 256<<20, own); !slices.Equal(first, again) {
+		if again := Environment(facts, own); !slices.Equal(first, again) {
 			t.Fatalf("%v and %v", first, again)
 		}
 	}
 	if !slices.Equal(first[:3], []string{"A=1=1", "B=2", "C="}) {
 		t.Errorf("own variables %v", first[:3])
 	}
-	for _, want := range []string{"_HANDLER=handle", "AWS_LAMBDA_FUNCTION_MEMORY_SIZE=256", "AWS_LAMBDA_FUNCTION_VERSION=7"} {
+	for _, want := range []string{"_HANDLER=handle", "AWS_LAMBDA_FUNCTION_MEMORY_SIZE=256", "AWS_LAMBDA_FUNCTION_VERSION=7", "AWS_REGION=eu-north-1"} {
 		if !slices.Contains(first, want) {
 			t.Errorf("%s is missing in %v", want, first)
 		}

@@ -17,7 +17,11 @@ LEDGE(input_size) uint32_t ledge_input_size(void);
 LEDGE(input_read) void ledge_input_read(void *to);
 LEDGE(output) void ledge_output(const void *text, uint32_t size);
 LEDGE(fail) void ledge_fail(const void *json, uint32_t size);
-LEDGE(request) void ledge_request(void *to);
+// Returns the size of the details, 0 where the Invocation has none.
+LEDGE(request) uint32_t ledge_request(void *to);
+// The ARN that was invoked, where it is not the deploy's; a line break; the client
+// context as JSON, or nothing.
+LEDGE(details) void ledge_details(void *to);
 LEDGE(remaining) int64_t ledge_remaining(void);
 LEDGE(call)
 uint32_t ledge_call(uint32_t op, const void *head, uint32_t head_size,

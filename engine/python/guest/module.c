@@ -18,8 +18,8 @@ static const struct {
 } members[] = {
 #define MEMBER(name) {#name, offsetof(struct ledge_runtime, name)}
     MEMBER(load),   MEMBER(describe), MEMBER(restored),      MEMBER(handler),
-    MEMBER(context), MEMBER(scan),    MEMBER(decode_slowly), MEMBER(encode),
-    MEMBER(encode_slowly),
+    MEMBER(context), MEMBER(detailed), MEMBER(scan),         MEMBER(decode_slowly),
+    MEMBER(encode),  MEMBER(encode_slowly),
     {"stdout", offsetof(struct ledge_runtime, streams)},
     {"stderr", offsetof(struct ledge_runtime, streams) + sizeof(PyObject *)},
 #undef MEMBER

@@ -172,13 +172,32 @@ static int put_reply(PyObject *reply) {
   return utf8 ? 0 : -1;
 }
 
+static PyObject *read_details(uint32_t size) {
+  char *text = PyMem_Malloc(size);
+  if (text == NULL)
+    return PyErr_NoMemory();
+  ledge_details(text);
+  PyObject *details = PyUnicode_DecodeUTF8(text, size, NULL);
+  PyMem_Free(text);
+  return details;
+}
+
 static PyObject *new_context(void) {
   char id[LEDGE_REQUEST_SIZE];
-  ledge_request(id);
+  uint32_t more = ledge_request(id);
   PyObject *request = PyUnicode_FromStringAndSize(id, sizeof id);
   if (request == NULL)
     return NULL;
-  PyObject *context = PyObject_CallOneArg(runtime.context, request);
+  PyObject *context = NULL;
+  if (more == 0) {
+    context = PyObject_CallOneArg(runtime.context, request);
+  } else {
+    PyObject *details = read_details(more);
+    PyObject *arguments[] = {request, details};
+    if (details != NULL)
+      context = PyObject_Vectorcall(runtime.detailed, arguments, 2, NULL);
+    Py_XDECREF(details);
+  }
   Py_DECREF(request);
   return context;
 }

@@ -13,6 +13,7 @@ struct ledge_runtime {
   PyObject *restored;      // restored(), or NULL where there is nothing to do
   PyObject *handler;       // the function's handler(event, context)
   PyObject *context;       // context(request_id) -> the handler's context
+  PyObject *detailed;      // detailed(request_id, details) -> the same
   PyObject *scan;          // json's C scanner
   PyObject *decode_slowly; // decode_slowly(text), for its exceptions
   PyObject *encode;        // json's C encoder

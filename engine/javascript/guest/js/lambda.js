@@ -73,7 +73,7 @@
   // Where a syntax error is, for people who see the message only.
   internal.where = (error) => {
     const line = frames(error.stack ?? '')[0];
-    const found = line && /\/var\/task\/(.*:\d+:\d+)\)?$/.exec(line);
+    const found = line && /\/(?:var\/task|opt)\/(.*:\d+:\d+)\)?$/.exec(line);
     return found ? ` (${found[1]})` : '';
   };
 

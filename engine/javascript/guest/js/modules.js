@@ -201,8 +201,20 @@
           if (found) return found;
         }
       }
-      if (at === '/') return undefined;
+      if (at === '/') return fromNodePath(name, owner, subpath, conditions);
     }
+  }
+
+  // NODE_PATH, which on AWS Lambda leads to the layers. Node.js asks it for require
+  // only; AWS says that layers are for import too, so here it holds for both.
+  function fromNodePath(name, owner, subpath, conditions) {
+    for (const folder of internal.nodePath) {
+      const candidate = `${folder}/${owner}`;
+      const found = (isDirectory(candidate) ? fromPackage(candidate, subpath, conditions) : undefined) ??
+        withExtension(`${folder}/${name}`);
+      if (found) return found;
+    }
+    return undefined;
   }
 
   const REQUIRE = ['node', 'require', 'module-sync', 'node-addons'];

@@ -4,6 +4,11 @@
 
   const VERSION = 'v22.0.0'; // what packages that ask for a version of Node.js are told
 
+  // AWS Lambda's for Node.js 22, and the layers' folder for Node.js 20, whose functions
+  // run here too.
+  const NODE_PATH = '/opt/nodejs/node22/node_modules:/opt/nodejs/node20/node_modules:/opt/nodejs/node_modules:' +
+    '/var/runtime/node_modules';
+
   let started = native.now();
   const listeners = new Map();
 
@@ -105,8 +110,10 @@
       AWS_LAMBDA_FUNCTION_MEMORY_SIZE: String(config.memory),
       AWS_LAMBDA_LOG_GROUP_NAME: config.log_group,
       AWS_LAMBDA_LOG_STREAM_NAME: config.log_stream,
+      NODE_PATH,
       TZ: ':UTC',
     }, native.environ());
+    internal.nodePath = process.env.NODE_PATH.split(':').filter((folder) => folder.startsWith('/')).map((folder) => folder.replace(/\/+$/, ''));
     process.env = environment(process.env);
   };
 

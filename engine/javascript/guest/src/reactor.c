@@ -57,6 +57,7 @@ static const char *const member_names[MEMBERS] = {
     "logStreamName", "clientContext", "identity", "invokedFunctionArn", "awsRequestId"};
 static JSAtom member_atoms[MEMBERS];
 static JSValue context_pattern = JS_UNDEFINED; // what a context object is a copy of
+static JSValue own_arn = JS_UNDEFINED;         // the function's, where no other was invoked
 
 // The running Invocation. Callbacks carry its number, so that those of one that is
 // over do nothing.
@@ -535,6 +536,7 @@ __attribute__((export_name("ledge_load"))) void ledge_load(void) {
       {VERSION, "version"}, {NAME, "function"}, {LOG_GROUP, "log_group"}, {LOG_STREAM, "log_stream"}, {ARN, "arn"}};
   for (size_t i = 0; i < sizeof from / sizeof *from; i++)
     set_member(from[i].member, JS_GetPropertyStr(context, config, from[i].key));
+  own_arn = JS_GetProperty(context, context_pattern, member_atoms[ARN]);
   JSValue memory = JS_GetPropertyStr(context, config, "memory");
   set_member(MEMORY, JS_ToString(context, memory));
   JS_FreeValue(context, memory);
@@ -582,6 +584,27 @@ __attribute__((export_name("ledge_restored"))) void ledge_restored(void) {
     JS_FreeValue(context, settle(promise, 1, true));
 }
 
+// The context object of an Invocation that was made by an alias or has a client context.
+static JSValue detailed_context(uint32_t n) {
+  char *text = js_malloc_rt(runtime, (size_t)n + 1);
+  if (!text) return JS_ThrowOutOfMemory(context);
+  ledge_details(text);
+  text[n] = 0;
+  const char *end = memchr(text, '\n', n);
+  size_t arn = end ? (size_t)(end - text) : n, at = end ? arn + 1 : n;
+  JSValue client = at < n ? JS_ParseJSON(context, text + at, n - at, "clientContext") : JS_UNDEFINED;
+  JSValue made = client;
+  if (!JS_IsException(client)) {
+    set_member(ARN, JS_NewStringLen(context, text, arn));
+    set_member(CLIENT, client);
+    made = ledge_copy(context, context_pattern);
+    set_member(ARN, JS_DupValue(context, own_arn));
+    set_member(CLIENT, JS_UNDEFINED);
+  }
+  js_free_rt(runtime, text);
+  return made;
+}
+
 __attribute__((export_name("ledge_invoke"))) void ledge_invoke(void) {
   JSValue args[3];
   args[0] = input("event");
@@ -595,9 +618,14 @@ __attribute__((export_name("ledge_invoke"))) void ledge_invoke(void) {
   outcome = NOTHING;
   calls_back = takes_callback;
   char id[36];
-  ledge_request(id);
+  uint32_t more = ledge_request(id);
   set_member(REQUEST_ID, JS_NewStringLen(context, id, sizeof id));
-  args[1] = ledge_copy(context, context_pattern);
+  args[1] = more ? detailed_context(more) : ledge_copy(context, context_pattern);
+  if (JS_IsException(args[1])) {
+    JS_FreeValue(context, args[0]);
+    fail(JS_GetException(context), 1);
+    return;
+  }
   args[2] = finisher(context, CALLBACK);
   invocation_context = args[1];
 

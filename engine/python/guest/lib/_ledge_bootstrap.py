@@ -84,6 +84,41 @@ class Context:
 Context.__name__ = Context.__qualname__ = "LambdaContext"
 
 
+class Client:
+    """The application that invoked, as AWS's mobile SDKs describe it."""
+
+    __slots__ = ("installation_id", "app_title", "app_version_name", "app_version_code", "app_package_name")
+
+    def __init__(self, members):
+        for name in self.__slots__:
+            setattr(self, name, members.get(name))
+
+    def __repr__(self):
+        return "Client([%s])" % ",".join("%s=%s" % (n, getattr(self, n)) for n in self.__slots__)
+
+
+class ClientContext:
+    __slots__ = ("custom", "env", "client")
+
+    def __init__(self, members):
+        self.custom = members.get("custom")
+        self.env = members.get("env")
+        client = members.get("client")
+        self.client = Client(client) if isinstance(client, dict) else client
+
+    def __repr__(self):
+        return f"ClientContext([custom={self.custom},env={self.env},client={self.client}])"
+
+
+def detailed(request_id, details):
+    """The context of an Invocation by an alias, or with a client context."""
+    context = Context(request_id)
+    context.invoked_function_arn, _, client = details.partition("\n")
+    if client:
+        context.client_context = ClientContext(json.loads(client))
+    return context
+
+
 # ---- JSON as awslambdaric reads and writes it
 
 
@@ -227,6 +262,7 @@ def start():
     _ledge.bind("load", load)
     _ledge.bind("describe", describe)
     _ledge.bind("context", Context)
+    _ledge.bind("detailed", detailed)
     _ledge.bind("scan", make_scanner(json.decoder.JSONDecoder()))
     _ledge.bind("decode_slowly", json.loads)
     _ledge.bind("encode", new_encoder(encode_other, quote, open_containers))
@@ -295,7 +331,8 @@ def load(request):
     Context.log_group_name = request["log_group"]
     Context.log_stream_name = request["log_stream"]
     os.chdir(TASK)
-    give_way(TASK)
+    for folder in (TASK, *LAYERS):
+        give_way(folder)
     set_log_level()
     handler = find_handler(request["handler"])
     hooks.run_before_snapshot()
@@ -323,8 +360,8 @@ def set_log_level():
 def give_way(folder):
     """Forgets preloaded modules of whose name the function has its own.
 
-    On AWS Lambda /var/task comes before the standard library, and a function may
-    have a queue.py or a calendar.py.
+    On AWS Lambda /var/task and the layers come before the standard library, and a
+    function may have a queue.py or a calendar.py.
     """
     try:
         names = {name.removesuffix(".py") for name in os.listdir(folder)}
