@@ -37,7 +37,7 @@ var topLevel = []string{
 // requires are the modules that go.mod may name, each for a reason that
 // CONTRIBUTING.md gives.
 var requires = []string{
-	"github.com/bytecodealliance/wasmtime-go/v44", "github.com/robfig/cron/v3", "github.com/spf13/cobra",
+	"github.com/bytecodealliance/wasmtime-go/v44", "github.com/go-jose/go-jose/v4", "github.com/robfig/cron/v3", "github.com/spf13/cobra",
 	"github.com/klauspost/compress", "github.com/valyala/fasthttp", "go.etcd.io/bbolt", "golang.org/x/sys",
 }
 

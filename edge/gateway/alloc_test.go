@@ -32,3 +32,21 @@ func TestHandlerDoesNotAllocate(t *testing.T) {
 		})
 	}
 }
+
+// TestAPIsDoNotAllocate: nor does a request for an API, whatever it must pass,
+// once the authorizer's answer is kept.
+func TestAPIsDoNotAllocate(t *testing.T) {
+	s, requests := everyGuard(t)
+	for name, request := range requests {
+		t.Run(name, func(t *testing.T) {
+			ctx := newCtx(t, request)
+			if n := testing.AllocsPerRun(500, func() {
+				ctx.Response.Header.Reset()
+				ctx.Response.Header.SetNoDefaultContentType(true)
+				s.handle(ctx)
+			}); n != 0 || ctx.Response.StatusCode() != 200 && name != "unmatched" {
+				t.Errorf("%v allocations for a response of %d", n, ctx.Response.StatusCode())
+			}
+		})
+	}
+}

@@ -41,6 +41,13 @@ type Config struct {
 	// ServerName is the value of the Server header. Empty sends none.
 	ServerName string
 
+	// Authorize decides about requests for routes of APIs with an IAM authorizer.
+	// It must be safe for concurrent use. An error that is a *Denied chooses the
+	// answer, any other one is 403. Nil: such routes answer 403.
+	Authorize func(r *IAMRequest) (Caller, error)
+	// Region stands in the ARNs that events have. Default us-east-1.
+	Region string
+
 	// Logf takes one line about trouble of the server itself, such as an engine
 	// that failed. It must be safe for concurrent use. Nil drops them.
 	Logf func(format string, args ...any)
@@ -63,6 +70,9 @@ func DefaultConfig() Config {
 	}
 }
 
+// defaultRegion is that of AWS's own tools.
+const defaultRegion = "us-east-1"
+
 func (c Config) withDefaults() Config {
 	d := DefaultConfig()
 	if c.MaxBody == 0 {
@@ -82,6 +92,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.MaxConns == 0 {
 		c.MaxConns = d.MaxConns
+	}
+	if c.Region == "" {
+		c.Region = defaultRegion
 	}
 	if c.Logf == nil {
 		c.Logf = func(string, ...any) {}
@@ -106,6 +119,8 @@ func (c Config) Validate() error {
 		return errors.New("gateway: a timeout is negative")
 	case c.MaxConns < 1 || c.MaxConns > 1<<20:
 		return fmt.Errorf("gateway: MaxConns %d is out of range: use 1 to 1048576", c.MaxConns)
+	case !validStage(c.Region): // the same letters
+		return fmt.Errorf("gateway: Region %q is not a region: use letters, digits and -", c.Region)
 	case !validFieldValue([]byte(c.ServerName)):
 		return fmt.Errorf("gateway: ServerName %q cannot be a header's value", c.ServerName)
 	}

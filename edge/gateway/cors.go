@@ -41,6 +41,11 @@ func (c *CORS) check() (why, hint string) {
 	if len(c.AllowOrigins) == 0 {
 		return "CORS allows no origin", `name origins, or "*" for all`
 	}
+	return c.checkLists()
+}
+
+// checkLists is check for an API, whose CORS may allow nothing.
+func (c *CORS) checkLists() (why, hint string) {
 	if c.MaxAge < -1 || c.MaxAge > 86400 {
 		return fmt.Sprintf("CORS max age %d is out of range", c.MaxAge), "use -1 to 86400 seconds"
 	}
@@ -101,6 +106,8 @@ type corsHeaders struct {
 	credentials bool
 }
 
+// newCORSHeaders makes c ready. own is allowed where c names no methods;
+// methodNone is for none.
 func newCORSHeaders(c *CORS, own method) *corsHeaders {
 	h := &corsHeaders{
 		methods:     strings.Join(c.AllowMethods, ","),
@@ -118,7 +125,7 @@ func newCORSHeaders(c *CORS, own method) *corsHeaders {
 			h.origins = append(h.origins, origin)
 		}
 	}
-	if h.methods == "" {
+	if h.methods == "" && own < methodCount {
 		if h.methods = methodNames[own]; own == methodAny {
 			h.methods = strings.Join(methodNames[:methodAny], ",")
 		}
@@ -183,7 +190,9 @@ func (h *corsHeaders) preflight(out *fasthttp.ResponseHeader, origin []byte) {
 	if !h.allows(origin) {
 		return
 	}
-	out.Set("Access-Control-Allow-Methods", h.methods)
+	if h.methods != "" {
+		out.Set("Access-Control-Allow-Methods", h.methods)
+	}
 	if h.headers != "" {
 		out.Set("Access-Control-Allow-Headers", h.headers)
 	}

@@ -22,6 +22,9 @@ type source struct {
 	params      *captured
 	header      *fasthttp.RequestHeader
 	path, query []byte // as they were sent
+	short       []byte // the path without an API's stage; only for routes of one
+	raw         []byte // the header fields as they were sent, where format 1.0 is written
+	who         *identity
 	body        []byte
 	id          []byte // the request's, as text
 	client      netip.AddrPort
@@ -31,6 +34,22 @@ type source struct {
 	millis      int64 // since 1970
 }
 
+// constantsV2 sets what does not change in the events of a route.
+func (t *target) constantsV2() {
+	t.head = append(t.head, `{"version":"2.0","routeKey":`...)
+	t.head = appendString(t.head, []byte(t.key))
+	t.head = append(t.head, `,"rawPath":`...)
+	id, name := apiID, DefaultStage
+	if t.stage != nil {
+		id, name = t.stage.api.id, t.stage.name
+		if t.stage.shown != nil {
+			t.variables = append([]byte(`,"stageVariables":`), t.stage.shown...)
+		}
+	}
+	t.context = []byte(`,"requestContext":{"accountId":"` + accountID + `","apiId":"` + id + `",`)
+	t.stageTime = []byte(`,"stage":"` + name + `","time":"`)
+}
+
 // appendEvent appends the event of a request in API Gateway's payload format
 // 2.0 (docs.aws.amazon.com, "Create AWS Lambda proxy integrations for HTTP
 // APIs"). pairs is for its use. As there, names of headers are in lower case,
@@ -38,6 +57,13 @@ type source struct {
 // address is in x-forwarded-for.
 func appendEvent(b []byte, s *source, pairs *pairSet) []byte {
 	b = append(b, s.target.head...)
+	b = appendMembers(b, s, pairs)
+	b = appendBody(b, s)
+	return append(b, '}')
+}
+
+// appendMembers appends all behind the event's head but the body.
+func appendMembers(b []byte, s *source, pairs *pairSet) []byte {
 	b = appendString(b, s.path)
 	b = append(b, `,"rawQueryString":`...)
 	b = appendString(b, s.query)
@@ -45,8 +71,7 @@ func appendEvent(b []byte, s *source, pairs *pairSet) []byte {
 	b = appendQuery(b, s.query, pairs)
 	b = appendContext(b, s)
 	b = appendPathParameters(b, s, pairs)
-	b = appendBody(b, s)
-	return append(b, '}')
+	return append(b, s.target.variables...)
 }
 
 func appendHeaders(b []byte, s *source, pairs *pairSet) []byte {
@@ -137,20 +162,7 @@ func appendQuery(b, query []byte, pairs *pairSet) []byte {
 	if len(query) == 0 {
 		return b
 	}
-	pairs.reset()
-	for len(query) > 0 {
-		var field []byte
-		field, query, _ = bytes.Cut(query, []byte{'&'})
-		if len(field) == 0 {
-			continue
-		}
-		name, value, _ := bytes.Cut(field, []byte{'='})
-		start := len(pairs.text)
-		pairs.text = appendUnescaped(pairs.text, name, true)
-		middle := len(pairs.text)
-		pairs.text = appendUnescaped(pairs.text, value, true)
-		pairs.add(start, middle)
-	}
+	pairs.addQuery(query)
 	if len(pairs.list) == 0 {
 		return b
 	}
@@ -172,7 +184,11 @@ func appendQuery(b, query []byte, pairs *pairSet) []byte {
 
 func appendContext(b []byte, s *source) []byte {
 	host := hostName(s.header.Host())
-	b = append(b, `,"requestContext":{"accountId":"`+accountID+`","apiId":"`+apiID+`","domainName":`...)
+	b = append(b, s.target.context...)
+	if s.who != nil {
+		b = s.who.appendV2(b)
+	}
+	b = append(b, `"domainName":`...)
 	b = appendString(b, host)
 	b = append(b, `,"domainPrefix":`...)
 	prefix, _, _ := bytes.Cut(host, []byte{'.'})
@@ -193,7 +209,7 @@ func appendContext(b []byte, s *source) []byte {
 	b = append(b, s.id...)
 	b = append(b, `","routeKey":`...)
 	b = appendString(b, []byte(s.target.key))
-	b = append(b, `,"stage":"$default","time":"`...)
+	b = append(b, s.target.stageTime...)
 	b = append(b, s.time.text...)
 	b = append(b, `","timeEpoch":`...)
 	b = strconv.AppendInt(b, s.millis, 10)

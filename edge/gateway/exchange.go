@@ -41,6 +41,14 @@ type exchange struct {
 	event  []byte
 	body   []byte // scratch of the response
 	id     [36]byte
+
+	// What follows is for requests of APIs only.
+
+	at   place
+	who  identity
+	raw  []byte // the header fields as they were sent
+	arn  []byte // of the method, for authorizers
+	seen []byte // what identifies the caller, for authorizers
 }
 
 func newExchange() any { return &exchange{pairs: newPairSet()} }
@@ -53,18 +61,21 @@ func (x *exchange) release() {
 	x.source = source{}
 	x.params = captured{}
 	x.event, x.body = keep(x.event), keep(x.body)
+	x.at, x.who = place{}, identity{}
+	x.raw, x.arn, x.seen = keep(x.raw), keep(x.arn), keep(x.seen)
 }
 
 // caller is the context of a request: it is over when the client hung up or
 // the server is closed by force. The engine polls Err while a function runs,
 // which is why there is no channel to wait on.
 type caller struct {
-	conn   net.Conn
-	closed *atomic.Bool
+	conn     net.Conn
+	closed   *atomic.Bool
+	deadline time.Time // zero: the function's timeout is its deadline
 }
 
-// Deadline returns none: the function's timeout is its deadline.
-func (c *caller) Deadline() (time.Time, bool) { return time.Time{}, false }
+// Deadline returns the moment when the timeout of an API's integration is over.
+func (c *caller) Deadline() (time.Time, bool) { return c.deadline, !c.deadline.IsZero() }
 
 // Done returns nil: ask Err.
 func (c *caller) Done() <-chan struct{} { return nil }
@@ -72,10 +83,14 @@ func (c *caller) Done() <-chan struct{} { return nil }
 // Value returns nil.
 func (c *caller) Value(any) any { return nil }
 
-// Err returns context.Canceled when nobody waits for the response any more.
+// Err returns context.Canceled when nobody waits for the response any more, and
+// context.DeadlineExceeded after the deadline.
 func (c *caller) Err() error {
 	if c.closed.Load() || hungUp(c.conn) {
 		return context.Canceled
+	}
+	if !c.deadline.IsZero() && !time.Now().Before(c.deadline) {
+		return context.DeadlineExceeded
 	}
 	return nil
 }
@@ -129,7 +144,12 @@ func (s *Server) handle(ctx *fasthttp.RequestCtx) {
 	x := s.exchanges.Get().(*exchange)
 	defer s.finish(ctx, x)
 	x.inv.RequestID = engine.NewRequestID()
-	id, _ := x.inv.RequestID.AppendText(x.id[:0]) // it never fails
+	_, _ = x.inv.RequestID.AppendText(x.id[:0]) // it never fails
+	apis := s.apis.Load()
+	if apis != nil && apis.find(header.Host(), path, &x.at) {
+		s.serveAPI(ctx, x, query)
+		return
+	}
 	table := s.table.Load()
 	if header.IsOptions() {
 		// A preflight is about the route that the request after it will take,
@@ -143,39 +163,85 @@ func (s *Server) handle(ctx *fasthttp.RequestCtx) {
 	}
 	target := table.match(methodOf(header.Method()), path, &x.params)
 	if target == nil {
-		fault(out, fasthttp.StatusNotFound, "Not Found")
+		s.serveOther(ctx, x, apis, path, query)
 		return
 	}
 	x.caller = caller{conn: ctx.Conn(), closed: &s.closed}
-	x.inv.Function, x.inv.Qualifier = target.route.Function, target.route.Qualifier
-	x.inv.Source = engine.SourceHTTP
-	x.inv.Payload = ctx.Request.Body()
 	if target.route.Payload == PayloadV2 {
-		now := time.Now()
-		x.source = source{
-			target: target, params: &x.params, header: header, path: path, query: query, body: x.inv.Payload, id: id,
-			client: addrPort(ctx.RemoteAddr()), server: addrPort(ctx.LocalAddr()), tls: ctx.IsTLS(),
-			time: s.clock.at(now), millis: now.UnixMilli(),
-		}
+		s.describe(ctx, x, target, path, query)
+	}
+	s.invoke(ctx, x, target)
+	if target.cors != nil {
+		target.cors.apply(&out.Header, header.Peek("Origin"))
+	}
+}
+
+// serveOther serves what is neither for an API by its name nor for a route of
+// the node: the root API, if there is one.
+func (s *Server) serveOther(ctx *fasthttp.RequestCtx, x *exchange, apis *APIs, path, query []byte) {
+	if id, _, _, ok := cutAPIPath(path); ok {
+		const shown = 2 * maxLabel // of an ID that is none
+		fault(&ctx.Response, fasthttp.StatusNotFound, "There is no API "+string(id[:min(len(id), shown)])+" at this node")
+		return
+	}
+	if apis == nil || apis.root == nil {
+		fault(&ctx.Response, fasthttp.StatusNotFound, "Not Found")
+		return
+	}
+	apis.root.enterRoot(path, &x.at)
+	s.serveAPI(ctx, x, query)
+}
+
+// describe fills in x.source, which events are made from. path is the one that
+// they show.
+func (s *Server) describe(ctx *fasthttp.RequestCtx, x *exchange, t *target, path, query []byte) {
+	now := s.now()
+	x.source = source{
+		target: t, params: &x.params, header: &ctx.Request.Header, path: path, query: query, body: ctx.Request.Body(), id: x.id[:],
+		client: addrPort(ctx.RemoteAddr()), server: addrPort(ctx.LocalAddr()), tls: ctx.IsTLS(),
+		time: s.clock.at(now), millis: now.UnixMilli(),
+	}
+}
+
+// invoke runs the function of a route and makes its reply the response. For an
+// event, x.source is filled in.
+func (s *Server) invoke(ctx *fasthttp.RequestCtx, x *exchange, t *target) {
+	out := &ctx.Response
+	x.inv.Function, x.inv.Qualifier = t.route.Function, t.route.Qualifier
+	x.inv.Source = engine.SourceHTTP
+	switch t.route.Payload {
+	case PayloadV2:
 		x.event = appendEvent(x.event[:0], &x.source, &x.pairs)
 		x.inv.Payload = x.event
+	case PayloadV1:
+		x.event = appendEventV1(x.event[:0], &x.source, &x.pairs)
+		x.inv.Payload = x.event
+	default:
+		x.inv.Payload = ctx.Request.Body()
 	}
 	err := s.cfg.Invoker.Invoke(&x.caller, &x.inv, &x.res)
 	switch {
 	case err != nil:
-		s.fail(out, target, err)
-	case target.route.Payload == PayloadRaw:
-		out.Header.SetContentType(target.route.ContentType)
+		s.fail(out, t, err)
+		return
+	case t.route.Payload == PayloadRaw:
+		out.Header.SetContentType(t.route.ContentType)
 		setBody(out, x.res.Payload)
+		return
+	case t.route.Payload == PayloadV1:
+		x.body, err = respondV1(out, x.res.Payload, x.body, &x.pairs, t.stage.api.kind == KindREST)
 	default:
-		if x.body, err = respond(out, x.res.Payload, x.body); err != nil {
-			s.cfg.OnBadReply(target.route.Function, x.inv.RequestID, err.Error())
-			out.Header.Reset()
-			fault(out, fasthttp.StatusBadGateway, "Internal Server Error")
-		}
+		x.body, err = respond(out, x.res.Payload, x.body)
 	}
-	if target.cors != nil {
-		target.cors.apply(&out.Header, header.Peek("Origin"))
+	if err == nil {
+		return
+	}
+	s.cfg.OnBadReply(t.route.Function, x.inv.RequestID, err.Error())
+	out.Header.Reset()
+	if t.stage != nil {
+		t.stage.api.kind.badReply().answer(out)
+	} else {
+		fault(out, fasthttp.StatusBadGateway, "Internal Server Error")
 	}
 }
 
@@ -200,17 +266,23 @@ var requestIDHeader = []byte("X-Amzn-Requestid")
 
 // fail turns an error of Invoke into the response.
 func (s *Server) fail(out *fasthttp.Response, target *target, err error) {
-	status, message, ours := statusOf(err)
+	var no refusal
+	var ours bool
+	if target.stage != nil {
+		no, ours = target.stage.api.kind.ofError(err)
+	} else {
+		no.status, no.message, ours = statusOf(err)
+	}
 	if ours {
 		s.cfg.Logf("route %q: %v", target.key, err)
 	}
-	if status == statusClientClosedRequest {
+	if no.status == statusClientClosedRequest {
 		out.SetConnectionClose()
 	}
-	if status == fasthttp.StatusServiceUnavailable {
+	if no.status == fasthttp.StatusServiceUnavailable {
 		out.Header.Set("Retry-After", "1")
 	}
-	fault(out, status, message)
+	no.answer(out)
 }
 
 // splitTarget returns the path and the query of a request as they were sent

@@ -94,15 +94,30 @@ type silent struct{}
 
 func (silent) Printf(string, ...any) {}
 
+// succeeding is an engine without errors.
+func succeeding(f func(inv *engine.Invocation, res *engine.Result)) invokerFunc {
+	return func(_ context.Context, inv *engine.Invocation, res *engine.Result) error {
+		f(inv, res)
+		return nil
+	}
+}
+
 // newCtx returns what fasthttp hands to the handler for a request.
 func newCtx(t testing.TB, wire string) *fasthttp.RequestCtx {
 	t.Helper()
+	ctx := newPlainCtx()
+	readInto(t, &ctx.Request, wire)
+	return ctx
+}
+
+// newPlainCtx is newCtx without a request.
+func newPlainCtx() *fasthttp.RequestCtx {
 	ctx := new(fasthttp.RequestCtx)
 	ctx.Init2(&addressed{
 		remote: &net.TCPAddr{IP: net.IPv4(192, 0, 2, 7), Port: 4711},
 		local:  &net.TCPAddr{IP: net.IPv4(192, 0, 2, 1), Port: 8080},
 	}, silent{}, false)
-	readInto(t, &ctx.Request, wire)
+	ctx.Response.Header.SetNoDefaultContentType(true) // as the server has it
 	return ctx
 }
 

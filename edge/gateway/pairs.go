@@ -86,6 +86,17 @@ func (s *pairSet) grow() {
 	}
 }
 
+// first returns the first pair of a name, or -1.
+func (s *pairSet) first(name []byte) int32 {
+	mask := uint64(len(s.table) - 1)
+	for slot := maphash.Bytes(s.seed, name) & mask; ; slot = (slot + 1) & mask {
+		head := s.table[slot] - 1
+		if head < 0 || bytes.Equal(s.name(head), name) {
+			return head
+		}
+	}
+}
+
 func (s *pairSet) name(at int32) []byte  { return s.text[s.list[at].start:s.list[at].middle] }
 func (s *pairSet) value(at int32) []byte { return s.text[s.list[at].middle:s.list[at].end] }
 
@@ -98,5 +109,23 @@ func (s *pairSet) appendJoined(b []byte, at int32) []byte {
 			return b
 		}
 		b = append(b, ',')
+	}
+}
+
+// addQuery makes the fields of a query the set, percent-decoded.
+func (s *pairSet) addQuery(query []byte) {
+	s.reset()
+	for len(query) > 0 {
+		var field []byte
+		field, query, _ = bytes.Cut(query, []byte{'&'})
+		if len(field) == 0 {
+			continue
+		}
+		name, value, _ := bytes.Cut(field, []byte{'='})
+		start := len(s.text)
+		s.text = appendUnescaped(s.text, name, true)
+		middle := len(s.text)
+		s.text = appendUnescaped(s.text, value, true)
+		s.add(start, middle)
 	}
 }

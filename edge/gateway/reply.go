@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/base64"
 	"fmt"
-	"strconv"
 
 	"github.com/valyala/fasthttp"
 )
@@ -81,12 +80,19 @@ func respond(out *fasthttp.Response, reply, scratch []byte) ([]byte, error) {
 		setBody(out, value)
 		return scratch, nil
 	}
+	return respondShaped(out, &m, scratch, contentTypeText, nil)
+}
+
+// respondShaped makes a reply with a statusCode the response. contentType is that
+// of a text where the reply names none. Of the headers, those in listed are left
+// out; it may be nil.
+func respondShaped(out *fasthttp.Response, m *replyMembers, scratch, contentType []byte, listed *listedHeaders) ([]byte, error) {
 	status, err := parseStatus(m.statusCode)
 	if err != nil {
 		return scratch, err
 	}
 	out.SetStatusCode(status)
-	if scratch, err = setHeaders(&out.Header, &m, scratch); err != nil {
+	if scratch, err = setHeaders(&out.Header, m, scratch, listed); err != nil {
 		return scratch, err
 	}
 	if status == fasthttp.StatusNoContent || status == fasthttp.StatusNotModified || m.body == nil {
@@ -96,7 +102,7 @@ func respond(out *fasthttp.Response, reply, scratch []byte) ([]byte, error) {
 		return scratch, badReply("its body is not a string")
 	}
 	scratch = appendUnquoted(scratch[:0], m.body[1:len(m.body)-1])
-	body, contentType := scratch, contentTypeText
+	body := scratch
 	if string(m.isBase64Encoded) == "true" {
 		contentType = contentTypeBinary
 		n, err := base64.StdEncoding.Decode(scratch, scratch) // in place: it never grows
@@ -153,7 +159,7 @@ func parseStatus(value []byte) (int, error) {
 	return status, nil
 }
 
-func setHeaders(out *fasthttp.ResponseHeader, m *replyMembers, scratch []byte) ([]byte, error) {
+func setHeaders(out *fasthttp.ResponseHeader, m *replyMembers, scratch []byte, listed *listedHeaders) ([]byte, error) {
 	var err error
 	if n := len(m.headers) + len(m.multiValueHeaders) + len(m.cookies); n > maxReplyHeader {
 		return scratch, badReply(fmt.Sprintf("its header fields take %d bytes, more than %d", n, maxReplyHeader))
@@ -166,6 +172,9 @@ func setHeaders(out *fasthttp.ResponseHeader, m *replyMembers, scratch []byte) (
 			name, value, ok := c.next()
 			if !ok {
 				break
+			}
+			if listed.has(name, value) {
+				continue
 			}
 			if scratch, err = addHeader(out, name, value, scratch); err != nil {
 				return scratch, err
@@ -249,10 +258,21 @@ func isHopByHop(name []byte) bool {
 
 // fault writes an error of the gateway itself, in API Gateway's form.
 func fault(out *fasthttp.Response, status int, message string) {
+	faultNamed(out, status, message, false)
+}
+
+// faultNamed is fault; capital names the member Message. The text may come from
+// a client.
+func faultNamed(out *fasthttp.Response, status int, message string, capital bool) {
 	out.ResetBody()
 	out.SetStatusCode(status)
 	out.Header.SetContentTypeBytes(contentTypeJSON)
-	out.AppendBodyString(`{"message":`)
-	out.AppendBodyString(strconv.Quote(message)) // our own ASCII: also a JSON string
+	if capital {
+		out.AppendBodyString(`{"Message":`)
+	} else {
+		out.AppendBodyString(`{"message":`)
+	}
+	var room [128]byte
+	out.AppendBody(appendString(room[:0], []byte(message)))
 	out.AppendBodyString("}\n")
 }

@@ -3,8 +3,7 @@ package gateway
 import (
 	"fmt"
 	"strings"
-
-	"ledge/engine"
+	"time"
 )
 
 // Payload says what a function gets from a request and how its reply is read.
@@ -15,6 +14,9 @@ const (
 	PayloadV2 Payload = iota
 	// PayloadRaw gives the function the request's body and the client the reply.
 	PayloadRaw
+	// PayloadV1 is API Gateway's payload format 1.0: in a REST API its flavour,
+	// elsewhere that of HTTP APIs, which begins with "version":"1.0".
+	PayloadV1
 )
 
 // Route says which function serves which requests. It is a value; NewTable
@@ -36,6 +38,19 @@ type Route struct {
 	ContentType string
 
 	CORS *CORS // nil: the function sees OPTIONS requests and sets its own headers
+
+	// What follows is for routes of an API, see NewAPIs; a Table has none of it.
+
+	Mock        *Mock       // answers in place of a Function
+	Authorizer  *Authorizer // nil: everybody may call
+	Scopes      []string    // one of them must be in the JWT; empty: no matter
+	KeyRequired bool        // an API key of a usage plan for the stage
+	Throttle    Throttle
+	Operation   string // operationName in the events of REST APIs
+	ResourceID  string // resourceId in the events of REST APIs
+	// Timeout is the integration's: the Invocation is cancelled after it. Zero
+	// leaves it to the function's own.
+	Timeout time.Duration
 }
 
 // DefaultPath is the Path of the route that serves what no other route does.
@@ -268,39 +283,4 @@ func isPathByte(c byte) bool {
 
 func isAlphanumeric(c byte) bool {
 	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9'
-}
-
-// check looks at everything of a route but its method and path.
-func (r Route) check() error {
-	switch {
-	case !engine.ValidName(r.Function):
-		return &RouteError{r.Key(), fmt.Sprintf("%q is not a function name", r.Function), "name a deployed function"}
-	case !validQualifier(r.Qualifier):
-		return &RouteError{r.Key(), fmt.Sprintf("%q is not a version or an alias", r.Qualifier), "leave it empty for " + engine.Latest}
-	case r.Payload > PayloadRaw:
-		return &RouteError{r.Key(), fmt.Sprintf("payload format %d is unknown", r.Payload), "use PayloadV2 or PayloadRaw"}
-	case r.ContentType != "" && r.Payload != PayloadRaw:
-		return &RouteError{r.Key(), "a content type is set", "only raw routes have one; others set it in the reply"}
-	case !validFieldValue([]byte(r.ContentType)):
-		return &RouteError{r.Key(), fmt.Sprintf("%q is not a content type", r.ContentType), "write it as text/plain; charset=utf-8"}
-	case r.CORS == nil:
-		return nil
-	}
-	if why, hint := r.CORS.check(); why != "" {
-		return &RouteError{r.Key(), why, hint}
-	}
-	return nil
-}
-
-// validQualifier follows AWS Lambda's pattern for qualifiers.
-func validQualifier(q string) bool {
-	if q == "" || q == engine.Latest {
-		return true
-	}
-	for i := range len(q) {
-		if c := q[i]; !isAlphanumeric(c) && c != '-' && c != '_' {
-			return false
-		}
-	}
-	return len(q) <= 128
 }

@@ -21,11 +21,16 @@ import (
 type Server struct {
 	cfg       Config
 	table     atomic.Pointer[Table]
+	apis      atomic.Pointer[APIs] // nil: none
 	clock     clock
+	now       func() time.Time
+	started   time.Time // what throttles count from
 	exchanges sync.Pool
 	http      *fasthttp.Server
 	closed    atomic.Bool // by force: Invocations under way are cancelled
 	stopping  atomic.Bool
+
+	publishing sync.Mutex // held by SetAPIs, with no other lock taken
 
 	mu    sync.Mutex // held for a few instructions, with no other lock taken
 	conns map[net.Conn]struct{}
@@ -39,7 +44,7 @@ func New(cfg Config) (*Server, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	s := &Server{cfg: cfg.withDefaults(), conns: make(map[net.Conn]struct{})}
+	s := &Server{cfg: cfg.withDefaults(), conns: make(map[net.Conn]struct{}), now: time.Now, started: time.Now()}
 	s.table.Store(new(Table))
 	s.exchanges.New = newExchange
 	s.http = &fasthttp.Server{

@@ -32,9 +32,13 @@ type target struct {
 	route Route
 	key   string
 	names []string // of the parameters, in the order of the path
-	// head is the event's constant start, up to and including "rawPath":
-	head []byte
-	cors *corsHeaders
+	// What is constant in its events: head is their start, up to and including
+	// the name of the member with the path.
+	head, context, stageTime, variables []byte
+	cors                                *corsHeaders
+
+	stage *stage // nil: it is one of the node's own
+	guard *guard // nil: everybody may pass
 }
 
 // captured holds what a match captured: the n first values, percent-encoded as
@@ -48,6 +52,16 @@ type captured struct {
 // *RouteError for the first route that is wrong, or that has the method and
 // the shape of an earlier one (parameters' names do not tell routes apart).
 func NewTable(routes []Route) (*Table, error) {
+	return newTable(routes, func(r Route, p pattern) (*target, error) {
+		if err := r.check(); err != nil {
+			return nil, err
+		}
+		return newTarget(r, p, nil), nil
+	})
+}
+
+// newTable is NewTable with a function that checks each route and makes it ready.
+func newTable(routes []Route, ready func(Route, pattern) (*target, error)) (*Table, error) {
 	if len(routes) > MaxRoutes {
 		return nil, &RouteError{routes[MaxRoutes].Key(), fmt.Sprintf("it is one more than %d routes", MaxRoutes), "use {param} or {proxy+} routes"}
 	}
@@ -57,14 +71,15 @@ func NewTable(routes []Route) (*Table, error) {
 		if err != nil {
 			return nil, err
 		}
-		if err := r.check(); err != nil {
+		made, err := ready(r, p)
+		if err != nil {
 			return nil, err
 		}
 		slot := t.slot(p)
 		if *slot != nil {
 			return nil, &RouteError{r.Key(), fmt.Sprintf("it matches the same requests as %q", (*slot).key), "remove one of the two"}
 		}
-		*slot = newTarget(r, p)
+		*slot = made
 	}
 	return t, nil
 }
@@ -109,8 +124,10 @@ func (t *Table) slot(p pattern) **target {
 	return &n.here[p.method]
 }
 
-func newTarget(r Route, p pattern) *target {
-	t := &target{route: r, key: r.Key()}
+// newTarget makes a route ready; of is the stage that it belongs to, nil for one
+// of the node's own.
+func newTarget(r Route, p pattern, of *stage) *target {
+	t := &target{route: r, key: r.Key(), stage: of}
 	if r.Payload == PayloadRaw && r.ContentType == "" {
 		t.route.ContentType = "application/octet-stream"
 	}
@@ -119,14 +136,27 @@ func newTarget(r Route, p pattern) *target {
 			t.names = append(t.names, s.text)
 		}
 	}
-	t.head = append(t.head, `{"version":"2.0","routeKey":`...)
-	t.head = appendString(t.head, []byte(t.key))
-	t.head = append(t.head, `,"rawPath":`...)
 	if r.CORS != nil {
 		t.route.CORS = nil // the caller's; cors has what is needed of it
 		t.cors = newCORSHeaders(r.CORS, p.method)
 	}
-	return t
+	if of != nil {
+		t.cors = of.cors
+	}
+	return t.as(r.Payload)
+}
+
+// as returns t with events of another payload format.
+func (t *target) as(p Payload) *target {
+	same := *t
+	same.route.Payload = p
+	same.head, same.context, same.stageTime, same.variables = nil, nil, nil, nil
+	if p == PayloadV1 {
+		same.constantsV1()
+	} else {
+		same.constantsV2()
+	}
+	return &same
 }
 
 // match returns the most specific route for a request, or nil, and writes what
