@@ -1,0 +1,292 @@
+package scheduler
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"time"
+	_ "time/tzdata" // as in main: the machine may have none
+)
+
+func mustParse(t testing.TB, text, zone string) *Expression {
+	t.Helper()
+	e, err := ParseExpression(text, zone)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
+const stamp = "2006-01-02T15:04:05Z07:00"
+
+func mustTime(t testing.TB, text string) time.Time {
+	t.Helper()
+	at, err := time.Parse(stamp, text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return at
+}
+
+// The examples of AWS's pages, the corners of each field, and what happens when
+// the clocks are changed.
+func TestExpressionNext(t *testing.T) {
+	const berlin, newYork = "Europe/Berlin", "America/New_York"
+	for _, test := range []struct {
+		text, zone, after string
+		want              string // space-separated, local time of the zone
+	}{
+		// https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-cron-expressions.html
+		{"cron(0 10 * * ? *)", "", "2026-11-23T10:00:00Z", "2026-11-24T10:00:00Z 2026-11-25T10:00:00Z"},
+		{"cron(15 12 * * ? *)", "", "2026-11-23T10:00:00Z", "2026-11-23T12:15:00Z"},
+		{"cron(0 18 ? * MON-FRI *)", "", "2026-11-26T19:00:00Z", "2026-11-27T18:00:00Z 2026-11-30T18:00:00Z"},
+		{"cron(0 8 1 * ? *)", "", "2026-11-23T10:00:00Z", "2026-12-01T08:00:00Z 2027-01-01T08:00:00Z"},
+		{"cron(0/15 * * * ? *)", "", "2026-11-23T10:07:30Z", "2026-11-23T10:15:00Z 2026-11-23T10:30:00Z"},
+		{"cron(0/10 * ? * MON-FRI *)", "", "2026-11-27T23:50:00Z", "2026-11-30T00:00:00Z"},
+		{"cron(0/5 8-17 ? * MON-FRI *)", "", "2026-11-27T17:55:00Z", "2026-11-30T08:00:00Z"},
+		{"cron(0/30 20-2 ? * MON-FRI *)", "", "2026-11-23T02:30:00Z", "2026-11-23T20:00:00Z"},
+		{"cron(15 10 ? * 6L 2022-2030)", "", "2026-11-01T00:00:00Z", "2026-11-27T10:15:00Z 2026-12-25T10:15:00Z"},
+		{"cron(0 9 ? * 2#1 *)", "", "2026-11-01T00:00:00Z", "2026-11-02T09:00:00Z 2026-12-07T09:00:00Z"},
+		{"cron(0 9 ? * MON#5 *)", "", "2026-11-01T00:00:00Z", "2026-11-30T09:00:00Z 2027-03-29T09:00:00Z"},
+		{"cron(0 0 L * ? *)", "", "2027-01-31T00:00:00Z", "2027-02-28T00:00:00Z 2027-03-31T00:00:00Z"},
+		{"cron(0 0 ? * L *)", "", "2026-11-23T00:00:00Z", "2026-11-28T00:00:00Z"},
+		{"cron(0 0 ? * SUNL *)", "", "2026-11-23T00:00:00Z", "2026-11-29T00:00:00Z"},
+		{"cron(0 0 3W * ? *)", "", "2026-09-30T00:00:00Z", "2026-10-02T00:00:00Z 2026-11-03T00:00:00Z 2026-12-03T00:00:00Z"},
+		{"cron(0 0 1W * ? *)", "", "2026-07-31T00:00:00Z", "2026-08-03T00:00:00Z 2026-09-01T00:00:00Z"},
+		{"cron(0 0 31W * ? *)", "", "2027-01-01T00:00:00Z", "2027-01-29T00:00:00Z 2027-03-31T00:00:00Z"},
+		{"cron(0 0 15W * ? *)", "", "2026-11-01T00:00:00Z", "2026-11-16T00:00:00Z"},
+		{"cron(0 0 LW * ? *)", "", "2027-01-01T00:00:00Z", "2027-01-29T00:00:00Z 2027-02-26T00:00:00Z"},
+		{"cron(0 0 31 * ? *)", "", "2026-10-31T00:00:00Z", "2026-12-31T00:00:00Z"},
+		{"cron(0 0 29 2 ? *)", "", "2026-11-23T00:00:00Z", "2028-02-29T00:00:00Z 2032-02-29T00:00:00Z"},
+		{"cron(0 0 30 feb ? *)", "", "2026-11-23T00:00:00Z", ""},
+		{"cron(0 0 1 1 ? 2026)", "", "2026-01-01T00:00:00Z", ""},
+		{"cron(59 23 31 12 ? 2199)", "", "2026-01-01T00:00:00Z", "2199-12-31T23:59:00Z"},
+		{"cron(0 0 1 1 ? 2027/2)", "", "2027-06-01T00:00:00Z", "2029-01-01T00:00:00Z 2031-01-01T00:00:00Z"},
+		{"cron(0 0 ? * FRI-MON *)", "", "2026-11-23T00:00:00Z", "2026-11-27T00:00:00Z 2026-11-28T00:00:00Z 2026-11-29T00:00:00Z 2026-11-30T00:00:00Z"},
+		{"cron(5,10-12/2,58/1 0 1 jan,MAR ? *)", "", "2026-12-31T00:00:00Z", "2027-01-01T00:05:00Z 2027-01-01T00:10:00Z 2027-01-01T00:12:00Z 2027-01-01T00:58:00Z 2027-01-01T00:59:00Z 2027-03-01T00:05:00Z"},
+		{"cron(0 22-1/2 ? * * *)", "", "2026-11-23T00:00:00Z", "2026-11-23T22:00:00Z 2026-11-24T00:00:00Z"},
+		{"cron(  0  8\t1 * ? * )", "", "2026-11-23T10:00:00Z", "2026-12-01T08:00:00Z"},
+		{"cron(0 0 1 1 ? *)", "", "1969-06-01T00:00:00Z", "1970-01-01T00:00:00Z"},
+
+		// The clocks of Berlin skip 02:00 to 03:00 on 29 March 2026, and show that
+		// hour twice on 25 October.
+		{"cron(30 2 * * ? *)", berlin, "2026-03-28T00:00:00Z", "2026-03-28T02:30:00+01:00 2026-03-30T02:30:00+02:00"},
+		{"cron(30 2 * * ? *)", berlin, "2026-10-24T12:00:00Z", "2026-10-25T02:30:00+02:00 2026-10-26T02:30:00+01:00"},
+		{"cron(0/30 * * * ? *)", berlin, "2026-03-29T00:29:00Z", "2026-03-29T01:30:00+01:00 2026-03-29T03:00:00+02:00"},
+		{"cron(0/30 * * * ? *)", berlin, "2026-10-25T00:29:00Z", "2026-10-25T02:30:00+02:00 2026-10-25T03:00:00+01:00"},
+		{"cron(0/30 * * * ? *)", berlin, "2026-10-25T01:10:00Z", "2026-10-25T03:00:00+01:00"},
+		{"cron(0 8 * * ? *)", newYork, "2026-03-07T14:00:00Z", "2026-03-08T08:00:00-04:00"},
+		{"cron(0 0 30 12 ? 2011)", "Pacific/Apia", "2011-01-01T00:00:00Z", ""}, // a day that Samoa left out
+		{"cron(0 0 ? * * *)", "Asia/Kathmandu", "2026-11-23T00:00:00Z", "2026-11-24T00:00:00+05:45"},
+		{"at(2026-03-29T02:30:00)", berlin, "2026-01-01T00:00:00Z", "2026-03-29T03:30:00+02:00"},
+		{"at(2026-10-25T02:30:00)", berlin, "2026-01-01T00:00:00Z", "2026-10-25T02:30:00+02:00"},
+
+		{"at(2026-11-23T08:00:01)", "", "2026-11-23T08:00:00Z", "2026-11-23T08:00:01Z"},
+		{"at(2026-11-23T08:00:01)", "", "2026-11-23T08:00:01Z", ""},
+		{"at(2026-11-23T08:00:00)", newYork, "2026-01-01T00:00:00Z", "2026-11-23T08:00:00-05:00"},
+
+		// Rates are counted from start, which is 2026-01-01T00:00:30Z here.
+		{"rate(1 minute)", "", "2025-12-31T00:00:00Z", "2026-01-01T00:00:30Z 2026-01-01T00:01:30Z"},
+		{"rate(5 minutes)", "", "2026-01-01T00:00:30Z", "2026-01-01T00:05:30Z"},
+		{"rate(1 hour)", "", "2026-11-23T08:00:00Z", "2026-11-23T08:00:30Z 2026-11-23T09:00:30Z"},
+		{"rate(7 days)", "", "2026-01-05T00:00:00Z", "2026-01-08T00:00:30Z"},
+		{"rate(1 day)", berlin, "2026-03-28T12:00:00Z", "2026-03-29T01:00:30+01:00 2026-03-30T02:00:30+02:00"},
+	} {
+		e := mustParse(t, test.text, test.zone)
+		zone, err := time.LoadLocation(test.zone)
+		if err != nil {
+			t.Fatal(err)
+		}
+		start := mustTime(t, "2026-01-01T00:00:30Z")
+		wants := strings.Fields(test.want)
+		if len(wants) == 0 {
+			wants = []string{""}
+		}
+		at := mustTime(t, test.after)
+		for i, want := range wants {
+			at = e.Next(start, at)
+			got := ""
+			if !at.IsZero() {
+				got = at.In(zone).Format(stamp)
+			}
+			if got != want {
+				t.Errorf("%s in %q after %s: time %d is %s, want %s", test.text, test.zone, test.after, i, got, want)
+				break
+			}
+		}
+	}
+}
+
+func TestExpressionLast(t *testing.T) {
+	start := mustTime(t, "2026-01-01T00:00:30Z")
+	for _, test := range []struct{ text, after, now, want string }{
+		{"cron(0/5 * * * ? *)", "2026-11-23T08:00:00Z", "2026-11-23T09:59:59Z", "2026-11-23T09:55:00Z"},
+		{"cron(0/5 * * * ? *)", "2020-01-01T00:00:00Z", "2026-11-23T10:00:00Z", "2026-11-23T10:00:00Z"},
+		{"cron(0/5 * * * ? *)", "2026-11-23T09:55:00Z", "2026-11-23T09:59:59Z", ""},
+		{"cron(0 0 1 1 ? *)", "2000-01-01T00:00:00Z", "2026-11-23T10:00:00Z", "2026-01-01T00:00:00Z"},
+		{"cron(0 0 1 1 ? 1980)", "1970-01-01T00:00:00Z", "2026-11-23T10:00:00Z", "1980-01-01T00:00:00Z"},
+		{"cron(0 0 1 1 ? 2030)", "1970-01-01T00:00:00Z", "2026-11-23T10:00:00Z", ""},
+		{"at(2026-11-23T08:00:00)", "2026-11-23T07:00:00Z", "2026-11-23T09:00:00Z", "2026-11-23T08:00:00Z"},
+		{"at(2026-11-23T08:00:00)", "2026-11-23T08:00:00Z", "2026-11-23T09:00:00Z", ""},
+		{"at(2026-11-23T08:00:00)", "2026-11-23T07:00:00Z", "2026-11-23T07:59:59Z", ""},
+		{"rate(1 hour)", "2026-11-23T07:00:00Z", "2026-11-23T09:30:00Z", "2026-11-23T09:00:30Z"},
+		{"rate(1 hour)", "2026-11-23T09:00:30Z", "2026-11-23T09:30:00Z", ""},
+		{"rate(1 hour)", "2020-11-23T09:00:30Z", "2025-11-23T09:30:00Z", ""},
+		{"rate(1 hour)", "2026-11-23T09:00:30Z", "2026-11-23T08:00:00Z", ""},
+	} {
+		got := mustParse(t, test.text, "").Last(start, mustTime(t, test.after), mustTime(t, test.now))
+		text := ""
+		if !got.IsZero() {
+			text = got.Format(stamp)
+		}
+		if text != test.want {
+			t.Errorf("%s after %s until %s: got %s, want %s", test.text, test.after, test.now, text, test.want)
+		}
+	}
+}
+
+func TestExpressionRefuses(t *testing.T) {
+	for _, text := range []string{
+		"", "cron", "cron()", "cron(0 0 1 1 ? *", "0 0 1 1 ? *", "every(5 minutes)", "CRON(0 0 1 1 ? *)",
+		"cron(0 0 1 1 *)", "cron(0 0 1 1 ? * *)", "cron(0 0 1 1 * *)", "cron(0 0 ? 1 ? *)", "cron(0 0 * * * *)",
+		"cron(60 0 1 1 ? *)", "cron(0 24 1 1 ? *)", "cron(0 0 0 1 ? *)", "cron(0 0 32 1 ? *)", "cron(0 0 1 13 ? *)",
+		"cron(0 0 1 0 ? *)", "cron(0 0 ? 1 0 *)", "cron(0 0 ? 1 8 *)", "cron(0 0 1 1 ? 1969)", "cron(0 0 1 1 ? 2200)",
+		"cron(0 0 1 1 ? 2030-2026)", "cron(? 0 1 1 ? *)", "cron(0 ? 1 1 ? *)", "cron(0 0 1 ? ? *)", "cron(0 0 1 1 ? ?)",
+		"cron(-1 0 1 1 ? *)", "cron(1- 0 1 1 ? *)", "cron(1-2-3 0 1 1 ? *)", "cron(, 0 1 1 ? *)", "cron(1, 0 1 1 ? *)",
+		"cron(*/0 0 1 1 ? *)", "cron(*/60 0 1 1 ? *)", "cron(*/ 0 1 1 ? *)", "cron(/5 0 1 1 ? *)", "cron(1/2/3 0 1 1 ? *)",
+		"cron(L 0 1 1 ? *)", "cron(0 0 W 1 ? *)", "cron(0 0 32W 1 ? *)", "cron(0 0 1W,15W 1 ? *)", "cron(0 0 L-3 1 ? *)",
+		"cron(0 0 ? 1 2#6 *)", "cron(0 0 ? 1 2#0 *)", "cron(0 0 ? 1 #1 *)", "cron(0 0 ? 1 3#1,6#3 *)", "cron(0 0 ? 1 9L *)", "cron(0 0 ? 1 2W *)",
+		"cron(0 0 1 JANFEB ? *)", "cron(0 0 1 ANF ? *)", "cron(0 0 ? 1 XYZ *)", "cron(00000 0 1 1 ? *)",
+		"cron(" + strings.Repeat("1,", 64) + "1 0 1 1 ? *)",
+		"rate(0 minutes)", "rate(-1 minutes)", "rate(1.5 hours)", "rate(5)", "rate(minutes)", "rate(5 seconds)", "rate(1 week)",
+		"rate(+5 minutes)", "rate(99999999999 minutes)", "rate(40000 days)", "rate(5 minutes 3)", "rate(5minutes)", "rate(5 minutess)",
+		"at(2026-11-23)", "at(2026-11-23T08:00)", "at(2026-02-30T08:00:00)", "at(2026-11-23T08:00:00Z)", "at(2026-11-23T08:00:00.5)", "at(2026-11-23 08:00:00)", "at()",
+	} {
+		var bad *ExpressionError
+		if e, err := ParseExpression(text, ""); !errors.As(err, &bad) || bad.Text != text || bad.Why == "" {
+			t.Errorf("%q: got %v and error %v", text, e, err)
+		}
+		if err := (Expressions{}).Check(text, ""); err == nil || err.Error() != bad.Why {
+			t.Errorf("%q: Check says %v", text, err)
+		}
+	}
+	if err := (Expressions{}).Check("rate(1 day)", "Europe/Berlin"); err != nil {
+		t.Error(err)
+	}
+	for _, zone := range []string{"Local", "Berlin", "Europe/Nowhere", "../../etc/passwd", "/etc/localtime", "UTC+1", strings.Repeat("x", 51)} {
+		var bad *ExpressionError
+		if _, err := ParseExpression("rate(1 day)", zone); !errors.As(err, &bad) || bad.Text != zone {
+			t.Errorf("zone %q: got error %v", zone, err)
+		}
+	}
+}
+
+// TestCronAgainstTheCalendar compares with walking from minute to minute and
+// looking at the clock.
+func TestCronAgainstTheCalendar(t *testing.T) {
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("seed %d", seed)
+	random := rand.New(rand.NewPCG(seed, 0))
+	zones := []string{"UTC", "Europe/Berlin", "America/St_Johns", "Australia/Lord_Howe"} // the last changes by half an hour
+	field := func(low, high int) (string, func(int) bool) {
+		a, b := low+random.IntN(high-low+1), low+random.IntN(high-low+1)
+		switch random.IntN(4) {
+		case 0:
+			return "*", func(int) bool { return true }
+		case 1:
+			return fmt.Sprintf("%d,%d", a, b), func(n int) bool { return n == a || n == b }
+		case 2:
+			a, b := min(a, b), max(a, b)
+			return fmt.Sprintf("%d-%d", a, b), func(n int) bool { return n >= a && n <= b }
+		default:
+			step := 1 + random.IntN(high/2)
+			return fmt.Sprintf("%d/%d", a, step), func(n int) bool { return n >= a && (n-a)%step == 0 }
+		}
+	}
+	for range 60 {
+		zone, err := time.LoadLocation(zones[random.IntN(len(zones))])
+		if err != nil {
+			t.Fatal(err)
+		}
+		minutes, inMinutes := field(0, 59)
+		hours, inHours := field(0, 23)
+		days, inDays := field(1, 31)
+		weekdays, inWeekdays := "?", func(int) bool { return true }
+		if random.IntN(2) == 0 {
+			days, inDays = "?", inWeekdays
+			weekdays, inWeekdays = field(1, 7)
+		}
+		text := fmt.Sprintf("cron(%s %s %s * %s *)", minutes, hours, days, weekdays)
+		e := mustParse(t, text, zone.String())
+		// Around the days on which clocks are changed.
+		month := []time.Month{time.March, time.April, time.October, time.November}[random.IntN(4)]
+		from := time.Date(2026, month, 1+random.IntN(28), random.IntN(24), random.IntN(60), random.IntN(60), 0, time.UTC)
+		until := from.Add(4 * 24 * time.Hour)
+		shown := map[string]bool{}
+		next := e.Next(from, from)
+		for at := from.Truncate(time.Minute).Add(-2 * time.Hour); at.Before(until); at = at.Add(time.Minute) {
+			local := at.In(zone)
+			wall := local.Format("2006-01-02 15:04")
+			first := !shown[wall]
+			shown[wall] = true
+			matches := first && inMinutes(local.Minute()) && inHours(local.Hour()) && inDays(local.Day()) && inWeekdays(int(local.Weekday())+1)
+			if !at.After(from) {
+				continue
+			}
+			if matches != at.Equal(next) {
+				t.Fatalf("%s in %s from %s: at %s it is due %t, Next says %s", text, zone, from, local, matches, next.In(zone))
+			}
+			if matches {
+				next = e.Next(from, next)
+			}
+		}
+		if last := e.Last(from, from, until); !last.IsZero() && !e.Next(from, last).After(until) {
+			t.Errorf("%s in %s: Last is %s, but then comes %s before %s", text, zone, last, e.Next(from, last), until)
+		}
+	}
+}
+
+func FuzzExpression(f *testing.F) {
+	for _, text := range []string{"cron(0/15 10 ? * 6L 2022-2030)", "cron(0 0 LW * ? *)", "rate(5 minutes)", "at(2026-11-23T08:00:00)", "cron(5,10-12/2 22-1 1W jan ? *)", "cron(0 9 ? * MON#5 *)"} {
+		f.Add(text, "Europe/Berlin", int64(1_764_000_000))
+	}
+	f.Fuzz(func(t *testing.T, text, zone string, unix int64) {
+		e, err := ParseExpression(text, zone)
+		if err != nil {
+			var bad *ExpressionError
+			if !errors.As(err, &bad) {
+				t.Errorf("error %v", err)
+			}
+			return
+		}
+		start := time.Unix(1_700_000_000, 0)
+		at := time.Unix(unix%(1<<33), 0)
+		for range 3 {
+			next := e.Next(start, at)
+			if next.IsZero() {
+				break
+			}
+			if !next.After(at) {
+				t.Fatalf("%s: after %s comes %s", text, at, next)
+			}
+			if last := e.Last(start, at, next); !last.Equal(next) {
+				t.Fatalf("%s: after %s comes %s, and the last until then is %s", text, at, next, last)
+			}
+			at = next
+		}
+	})
+}
+
+func BenchmarkCronNext(b *testing.B) {
+	for _, text := range []string{"cron(0/15 * * * ? *)", "cron(0 9 ? * MON#5 *)", "cron(0 0 30 2 ? *)"} {
+		b.Run(text, func(b *testing.B) {
+			e := mustParse(b, text, "Europe/Berlin")
+			at := time.Date(2026, 11, 23, 10, 7, 0, 0, time.UTC)
+			for b.Loop() {
+				e.Next(at, at)
+			}
+		})
+	}
+}

@@ -1,0 +1,237 @@
+package scheduler
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"ledge/engine"
+	"ledge/persist"
+)
+
+// QueueStore is the part of persist.Store that a Queue needs.
+type QueueStore interface {
+	Enqueue(job persist.Job, limits persist.QueueLimits, lease bool) (persist.Job, error)
+	Lease(persist.LeaseRequest) (persist.Leased, error)
+	ReleaseLeases() (int, error)
+	Ack(persist.Job) error
+	Forward(job, next persist.Job) error
+	Retry(job persist.Job, due time.Time) error
+	Bury(job persist.Job, reason string) error
+	GetAsyncConfig(function, qualifier string) (persist.AsyncConfig, error)
+	GetFunction(name, qualifier string) (persist.Function, error)
+}
+
+// Invoker runs functions; engine.Runtime is one.
+type Invoker interface {
+	Invoke(context.Context, *engine.Invocation, *engine.Result) error
+}
+
+// QueueConfig sets up a Queue. Store and Invoker are needed, the zero value of
+// the rest is the default.
+type QueueConfig struct {
+	Store   QueueStore
+	Invoker Invoker
+	Log     *slog.Logger
+	// Workers is how many events are worked on at the same time; 0 means 16. One
+	// function has at most half of them.
+	Workers int
+	Limits  persist.QueueLimits // zero: persist.DefaultQueueLimits
+	// Drain is how long Run waits, once it is to stop, for functions that run;
+	// then they are stopped and their events handed back. 0 means 5 s.
+	Drain time.Duration
+	// Region stands in the ARNs of invocation records; empty means engine.DefaultRegion.
+	Region string
+}
+
+// storePause is how long the Queue waits after the store failed.
+const storePause = 5 * time.Second
+
+// Queue runs functions on events that nobody waits for, as AWS Lambda does for
+// the invocation type Event
+// (https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html).
+// The package comment says how.
+type Queue struct {
+	cfg QueueConfig
+	log *slog.Logger
+
+	wake  chan struct{}    // something changed; holds one
+	ready chan persist.Job // leased by InvokeAsync, each with its worker
+
+	mu      sync.Mutex // guards what follows; never held while the store is called
+	open    bool       // Run takes from ready
+	leasing bool       // Run is asking for events: the workers that are free may be for them
+	busy    int        // workers that have an event or are promised to one
+	more    bool       // events were due that found no worker
+	last    string     // the function whose turn came last
+	lanes   map[string]*lane
+}
+
+// NewQueue returns a Queue that keeps events from now on and runs them in Run.
+func NewQueue(cfg QueueConfig) *Queue {
+	cfg.Workers = cmp.Or(cfg.Workers, 16)
+	cfg.Drain = cmp.Or(cfg.Drain, 5*time.Second)
+	cfg.Region = cmp.Or(cfg.Region, engine.DefaultRegion)
+	cfg.Limits = cmp.Or(cfg.Limits, persist.DefaultQueueLimits())
+	q := &Queue{
+		cfg: cfg, log: cfg.Log,
+		wake:  make(chan struct{}, 1),
+		ready: make(chan persist.Job, cfg.Workers),
+		lanes: map[string]*lane{},
+	}
+	if q.log == nil {
+		q.log = slog.New(slog.DiscardHandler)
+	}
+	return q
+}
+
+// InvokeAsync keeps an event for a function and returns when it is on disk. The
+// function runs soon, under the request id, and possibly more than once. The
+// payload is borrowed until InvokeAsync returns.
+//
+// Errors: persist.ErrQueueFull, persist.ErrNotFound where there is no such
+// function, *persist.SizeError; otherwise the disk failed. It does not look
+// whether the version or alias is there.
+func (q *Queue) InvokeAsync(function, qualifier string, id engine.RequestID, payload []byte) error {
+	if id == (engine.RequestID{}) {
+		id = engine.NewRequestID()
+	}
+	job := persist.Job{
+		ID: id.String(), Function: function, Qualifier: qualifier,
+		Source: engine.SourceAsync.String(), Payload: payload,
+	}
+	// Where a worker is free the event is leased as it is stored, which saves a
+	// commit.
+	promised := q.promise(function)
+	job, err := q.cfg.Store.Enqueue(job, q.cfg.Limits, promised)
+	switch {
+	case err != nil && promised:
+		q.free(function)
+	case err == nil && promised:
+		job.Payload = append([]byte(nil), payload...)
+		q.ready <- job // there is a place for each worker
+	case err == nil:
+		q.Wake()
+	}
+	return err
+}
+
+// Wake has Run look for events that are due. Call it after one was stored by
+// other means than InvokeAsync.
+func (q *Queue) Wake() {
+	select {
+	case q.wake <- struct{}{}:
+	default:
+	}
+}
+
+// Run works on events until ctx is done, and then until those that run have
+// ended or are handed back. It fails where the store cannot say which events
+// were left by the process before, or is closed. Call it once.
+func (q *Queue) Run(ctx context.Context) error {
+	left, err := q.cfg.Store.ReleaseLeases()
+	if err != nil {
+		return err
+	}
+	if left > 0 {
+		q.log.Warn("events were being worked on when the node went down; they are run again", "events", left)
+	}
+	// Functions that run outlive ctx for a while.
+	running, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	var workers sync.WaitGroup
+	start := func(job persist.Job) {
+		workers.Go(func() {
+			q.work(running, job)
+			q.free(job.Function)
+		})
+	}
+	q.setOpen(true)
+	err = q.dispatch(ctx, start)
+	q.setOpen(false)
+	q.drain(start, &workers, stop)
+	return err
+}
+
+// dispatch leases events and starts them until ctx is done.
+func (q *Queue) dispatch(ctx context.Context, start func(persist.Job)) error {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		next, err := q.leaseDue(start)
+		switch {
+		case errors.Is(err, persist.ErrClosed):
+			return fmt.Errorf("the queue stops: %w", err)
+		case err != nil:
+			q.log.Error("the queue cannot be read; it is tried again", "in", storePause, "error", err)
+			next = time.Now().Add(storePause)
+		}
+		timer.Stop()
+		if !next.IsZero() {
+			// The clock may be set forward, which a timer does not notice.
+			timer.Reset(min(max(time.Until(next), 0), longestSleep))
+		}
+		select {
+		case job := <-q.ready:
+			start(job)
+		case <-q.wake:
+		case <-timer.C:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// leaseDue starts what is due, as far as there are workers, and returns when to
+// look again without being woken: zero where nothing waits for a time.
+func (q *Queue) leaseDue(start func(persist.Job)) (next time.Time, err error) {
+	for {
+		req, held := q.request()
+		if req.Limit == 0 { // a worker that gets free wakes us
+			return time.Time{}, nil
+		}
+		leased, err := q.cfg.Store.Lease(req)
+		q.noteLease(req, leased, err)
+		if err != nil {
+			return time.Time{}, err
+		}
+		for _, job := range leased.Jobs {
+			start(job)
+		}
+		if leased.More && len(leased.Jobs) > 0 {
+			continue
+		}
+		return earlier(leased.Next, held), nil
+	}
+}
+
+// drain waits for the functions that run and stops them when it took too long.
+func (q *Queue) drain(start func(persist.Job), workers *sync.WaitGroup, stop func()) {
+	timer := time.AfterFunc(q.cfg.Drain, stop)
+	defer timer.Stop()
+	for {
+		q.mu.Lock()
+		busy := q.busy
+		q.mu.Unlock()
+		if busy == 0 {
+			break
+		}
+		select {
+		case job := <-q.ready: // stored while we stopped, and promised a worker
+			start(job)
+		case <-q.wake:
+		}
+	}
+	workers.Wait()
+}
+
+func earlier(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
+}
