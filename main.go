@@ -20,9 +20,13 @@ import (
 	"slices"
 	"syscall"
 	"time"
+	_ "time/tzdata" // schedules have time zones, and the machine may have none
 
 	"ledge/edge"
 	"ledge/edge/awsapi"
+	"ledge/edge/awsapi/apigateway"
+	"ledge/edge/awsapi/identity"
+	"ledge/edge/awsapi/schedules"
 	"ledge/edge/cli"
 	"ledge/edge/gateway"
 	"ledge/engine"
@@ -112,13 +116,22 @@ func serve(ctx context.Context, s cli.ServeSettings, stderr io.Writer) (err erro
 	if err != nil {
 		return explain(err)
 	}
-	functions, err := a.openEngine(s, store, logs)
+	secret, err := firmware.DeviceKey(s.Data)
+	if err != nil {
+		return explain(err)
+	}
+	keys, err := a.openKeys(s, store, secret[:])
+	if err != nil {
+		return explain(err)
+	}
+	functions, err := a.openEngine(s, store, logs, secret)
 	if err != nil {
 		return err
 	}
 	data, err := gateway.New(gateway.Config{
-		Invoker: functions,
-		Logf:    func(format string, args ...any) { a.log.Warn(fmt.Sprintf(format, args...)) },
+		Invoker:   functions,
+		Authorize: awsapi.AuthorizeIAM(keys),
+		Logf:      func(format string, args ...any) { a.log.Warn(fmt.Sprintf(format, args...)) },
 		OnBadReply: func(function string, id engine.RequestID, reason string) {
 			logs.Append(function, "", id.String(), time.Now(), []byte("ERROR the reply is no HTTP response: "+reason+"\n"))
 		},
@@ -133,19 +146,32 @@ func serve(ctx context.Context, s cli.ServeSettings, stderr io.Writer) (err erro
 	}
 	a.log.Debug("stored functions are live", "took", time.Since(started))
 
+	queue := scheduler.NewQueue(scheduler.QueueConfig{Store: store, Invoker: functions, Log: a.log})
+	timetable := scheduler.NewSchedules(scheduler.SchedulesConfig{Store: store, Wake: queue.Wake, Log: a.log})
+	a.start("asynchronous invocations", queue.Run)
+	a.start("schedules", timetable.Run)
 	failed := make(chan error, 3)
-	a.startControl(controls, failed, s, awsapi.New(awsapi.Config{
+	network, socket := awsapi.New(awsapi.Config{
 		Reconciler: reconciler,
 		Store:      store,
 		Invoker:    functions,
+		Async:      queue,
 		Logs:       stoppableLogs{logs, ctx.Done()},
-		Log:        a.log,
+		Keys:       keys,
+		Audit:      store,
+		Services: slices.Concat(
+			apigateway.Operations(apigateway.Config{Changer: reconciler, Store: store, Public: public.Addr().String()}),
+			schedules.Operations(schedules.Config{Store: store, Expressions: scheduler.Expressions{}, Changed: timetable.Changed}),
+		),
+		Log: a.log,
 		Version: awsapi.Version{
 			Version: cmp.Or(version, "dev"), Commit: commit, Wasmtime: wasmtimeVersion,
-			Go: runtime.Version(), OS: runtime.GOOS, Arch: runtime.GOARCH, HTTP: public.Addr().String(),
+			Go: runtime.Version(), OS: runtime.GOOS, Arch: runtime.GOARCH,
+			HTTP: public.Addr().String(), Control: controls[0].Addr().String(),
 		},
 		Problems: func() []string { return problems(store, logs) },
-	}))
+	})
+	a.startControl(controls, failed, s, []http.Handler{network, socket})
 	a.startGateway(data, public, failed, s)
 	a.startChores(functions, reconciler)
 
@@ -198,11 +224,20 @@ func (a *appliance) openData(dir string) (*persist.Store, *persist.Code, *persis
 	return store, code, logs, nil
 }
 
-func (a *appliance) openEngine(s cli.ServeSettings, store *persist.Store, logs *persist.Logs) (*engine.Runtime, error) {
-	key, err := firmware.DeviceKey(s.Data)
+// openKeys opens the keyring, and says where the root key is that it made.
+func (a *appliance) openKeys(s cli.ServeSettings, store *persist.Store, secret []byte) (*identity.Keyring, error) {
+	keys, made, err := identity.Open(identity.Config{Store: store, DeviceSecret: secret, Dir: s.Data, Log: a.log})
 	if err != nil {
-		return nil, explain(err)
+		return nil, err
 	}
+	a.onClose(func() error { keys.Close(); return nil })
+	if made {
+		a.log.Info("the root key was made; keep its file safe, and make others with: ledge keys create", "file", filepath.Join(s.Data, identity.RootKeyFile))
+	}
+	return keys, nil
+}
+
+func (a *appliance) openEngine(s cli.ServeSettings, store *persist.Store, logs *persist.Logs, key [32]byte) (*engine.Runtime, error) {
 	cfg := engine.DefaultConfig()
 	cfg.ArtifactDir = filepath.Join(s.Data, "artifacts")
 	cfg.DeviceKey = key
@@ -262,9 +297,7 @@ func (a *appliance) listenControl(s cli.ServeSettings) ([]net.Listener, error) {
 	}
 	a.onClose(ignoreClosed(tcp.Close))
 	if ip := tcp.Addr().(*net.TCPAddr).IP; !ip.IsLoopback() {
-		return nil, &cli.Error{Code: "InsecureListener",
-			Message: fmt.Sprintf("the control plane would listen on %s for other machines, and it does not ask for credentials yet", tcp.Addr()),
-			Hint:    "use --control 127.0.0.1:9000 and reach it from elsewhere through ssh"}
+		a.log.Warn("the control plane listens for other machines without TLS: requests must be signed, but who can see the traffic can read them", "control", tcp.Addr().String())
 	}
 	path := filepath.Join(s.Data, controlSocket)
 	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) { // the claim says that it is nobody's
@@ -285,17 +318,16 @@ func (a *appliance) listenControl(s cli.ServeSettings) ([]net.Listener, error) {
 	return []net.Listener{tcp, socket}, nil
 }
 
-// startControl serves the control plane; the TCP listener is guarded against
-// other sites' pages in a browser of this machine.
-func (a *appliance) startControl(listeners []net.Listener, failed chan<- error, s cli.ServeSettings, handler http.Handler) {
+// startControl serves the control plane, to each listener its handler.
+func (a *appliance) startControl(listeners []net.Listener, failed chan<- error, s cli.ServeSettings, handlers []http.Handler) {
 	ctx, cancel := context.WithCancel(context.Background()) // of all requests
 	a.onClose(func() error { cancel(); return nil })
-	handlers := []http.Handler{awsapi.LocalOnly(handler), handler}
 	for i, l := range listeners {
 		server := &http.Server{
 			Handler:           handlers[i],
 			ReadHeaderTimeout: 10 * time.Second,
 			BaseContext:       func(net.Listener) context.Context { return ctx },
+			ConnContext:       awsapi.ConnContext(),
 		}
 		go func() {
 			if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
@@ -337,10 +369,21 @@ func (a *appliance) startGateway(server *gateway.Server, l net.Listener, failed 
 	})
 }
 
-// startChores does what the node does for itself.
-func (a *appliance) startChores(functions *engine.Runtime, reconciler *edge.Reconciler) {
+// start runs a part until the appliance stops.
+func (a *appliance) start(part string, run func(context.Context) error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	stopped := make(chan struct{})
+	go func() {
+		defer close(stopped)
+		if err := run(ctx); err != nil {
+			a.log.Error(part+" stopped", "error", err)
+		}
+	}()
+	a.onClose(func() error { cancel(); <-stopped; return nil })
+}
+
+// startChores does what the node does for itself.
+func (a *appliance) startChores(functions *engine.Runtime, reconciler *edge.Reconciler) {
 	chores := []scheduler.Chore{{
 		Name: "remove unused artifacts",
 		Spec: "30 3 * * *",
@@ -358,18 +401,13 @@ func (a *appliance) startChores(functions *engine.Runtime, reconciler *edge.Reco
 			return err
 		},
 	}}
-	go func() {
-		defer close(stopped)
-		err := scheduler.RunChores(ctx, chores, func(c scheduler.Chore, err error) {
+	a.start("chores", func(ctx context.Context) error {
+		return scheduler.RunChores(ctx, chores, func(c scheduler.Chore, err error) {
 			if err != nil {
 				a.log.Error("chore failed", "chore", c.Name, "error", err)
 			}
 		})
-		if err != nil {
-			a.log.Error("chores do not run", "error", err)
-		}
-	}()
-	a.onClose(func() error { cancel(); <-stopped; return nil })
+	})
 }
 
 // problems are what an operator should know of the data.
@@ -379,6 +417,11 @@ func problems(store *persist.Store, logs *persist.Logs) (list []string) {
 	}
 	if store.Incomplete() {
 		list = append(list, "records may be missing: a damaged ledge.db.damaged-* lies in the data folder; take what you need from it and delete it")
+	}
+	if queue, err := store.QueueStats(); err != nil {
+		list = append(list, "the queue of asynchronous invocations cannot be read: "+err.Error())
+	} else if queue.DeadLetters > 0 {
+		list = append(list, fmt.Sprintf("%d asynchronous invocations failed for good and had no destination; they are kept as dead letters", queue.DeadLetters))
 	}
 	if err := logs.Err(); err != nil {
 		list = append(list, "logs are not written: "+err.Error())

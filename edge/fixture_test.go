@@ -29,6 +29,9 @@ type fakeEngine struct {
 	aliases  map[string]string          // name:alias to version and weights
 	deployed int
 
+	concurrency map[string]int // by function
+	provisioned map[string]int // by name:version
+
 	refuse func(engine.Function) error // of Deploy
 	alias  error                       // of SetAlias
 }
@@ -90,19 +93,66 @@ func (e *fakeEngine) RemoveAlias(name, alias string) error {
 	return nil
 }
 
+func (e *fakeEngine) SetConcurrency(name string, n int) error {
+	if e.concurrency == nil {
+		e.concurrency = map[string]int{}
+	}
+	e.concurrency[name] = n
+	return nil
+}
+
+// SetProvisioned refuses more than room for all versions together.
+func (e *fakeEngine) SetProvisioned(name, version string, n int) error {
+	if e.provisioned == nil {
+		e.provisioned = map[string]int{}
+	}
+	total := n
+	for key, other := range e.provisioned {
+		if key != name+":"+version {
+			total += other
+		}
+	}
+	if total > provisionedRoom {
+		return &engine.DeployError{Op: "provisioned concurrency", Why: "no room"}
+	}
+	if e.provisioned[name+":"+version] = n; n == 0 {
+		delete(e.provisioned, name+":"+version)
+	}
+	return nil
+}
+
+func (e *fakeEngine) Provisioned(name, version string) (requested, available, allocated int, reason string) {
+	n := e.provisioned[name+":"+version]
+	return n, n, n, ""
+}
+
+const provisionedRoom = 10
+
 // fakeGateway counts the routes that it serves.
-type fakeGateway struct{ table *gateway.Table }
+type fakeGateway struct {
+	table *gateway.Table
+	apis  *gateway.APIs
+}
 
 func (g *fakeGateway) SetTable(t *gateway.Table) { g.table = t }
+func (g *fakeGateway) SetAPIs(a *gateway.APIs)   { g.apis = a }
 
 // faultyStore is the real store with a switch.
 type faultyStore struct {
 	*persist.Store
-	put  error // of PutFunction
-	lost bool  // records
+	put        error // of PutFunction
+	changeAPIs error
+	lost       bool // records
 }
 
 func (s *faultyStore) Incomplete() bool { return s.lost || s.Store.Incomplete() }
+
+func (s *faultyStore) ChangeAPIs(ch persist.APIChange) error {
+	if s.changeAPIs != nil {
+		return s.changeAPIs
+	}
+	return s.Store.ChangeAPIs(ch)
+}
 
 func (s *faultyStore) PutFunction(fn persist.Function, expect string, routes []persist.Route) (persist.Function, error) {
 	if s.put != nil {

@@ -66,12 +66,8 @@ func openAppliance(t testing.TB, dir string) *appliance {
 			}
 		}
 	})
-	return &appliance{
-		t: t, public: "http://" + listener.Addr().String(),
-		api: awsapi.New(awsapi.Config{
-			Reconciler: reconciler, Store: store, Invoker: functions, Logs: logs,
-		}),
-	}
+	_, socket := awsapi.New(awsapi.Config{Reconciler: reconciler, Store: store, Invoker: functions, Logs: logs})
+	return &appliance{t: t, public: "http://" + listener.Addr().String(), api: socket}
 }
 
 // call sends a request to the control plane.

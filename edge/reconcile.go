@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"time"
 
@@ -24,6 +25,14 @@ type Engine interface {
 	Remove(name, version string) error
 	SetAlias(name, alias, version string, weights map[string]float64) error
 	RemoveAlias(name, alias string) error
+	// SetConcurrency bounds the Invocations of all versions of a function together:
+	// 0 is the default, engine.NoConcurrency none.
+	SetConcurrency(name string, n int) error
+	// SetProvisioned keeps n Instances of a version ready; 0 none.
+	SetProvisioned(name, version string, n int) error
+	// Provisioned returns how many are asked for, ready, and in the making or
+	// ready, and why there are no more.
+	Provisioned(name, version string) (requested, available, allocated int, reason string)
 }
 
 // Store is the part of persist.Store that holds what must be live. Every
@@ -43,6 +52,11 @@ type Store interface {
 	PutRoute(r persist.Route, replace bool) error
 	DeleteRoute(key string) error
 	Routes() ([]persist.Route, error)
+	configStore
+	// LiveAPIs returns what of API Gateway would be live after a change.
+	LiveAPIs(persist.APIChange) (persist.LiveAPIs, error)
+	ChangeAPIs(persist.APIChange) error
+	FunctionURLs() ([]persist.FunctionURL, error)
 }
 
 // CodeStore keeps the code of functions in folders named after their content.
@@ -51,14 +65,23 @@ type CodeStore interface {
 	Put(blob []byte, kind persist.CodeKind) (persist.CodeInfo, error)
 	// Path returns the folder of a hash.
 	Path(hash string) string
+	// Size returns the bytes of the files in a folder.
+	Size(hash string) (int64, error)
+	// Merge makes one folder of several; of files with the same path the last is
+	// taken. It returns the bytes of its files too.
+	Merge(hashes []string) (hash string, size int64, err error)
+	// WriteZip writes a folder as a zip archive.
+	WriteZip(w io.Writer, hash string) error
 	// Collect removes the folders whose hash is not in use.
 	Collect(inUse map[string]bool) (removed int, freed int64, err error)
 }
 
-// Gateway is what serves the routes.
+// Gateway is what serves the routes and the APIs.
 type Gateway interface {
 	// SetTable replaces the route table; requests under way keep theirs.
 	SetTable(*gateway.Table)
+	// SetAPIs replaces the APIs in the same way.
+	SetAPIs(*gateway.APIs)
 }
 
 var (
@@ -157,7 +180,7 @@ func (r *Reconciler) Boot(ctx context.Context) error {
 		return fmt.Errorf("load stored state: %w", err)
 	}
 	for _, fn := range state.Functions {
-		if err := r.engine.Register(engineFunction(fn, r.code.Path(fn.CodeHash))); err != nil {
+		if err := r.engine.Register(r.engineFunction(fn)); err != nil {
 			r.log.Error("function skipped at boot", "function", fn.Name, "version", fn.Version, "error", err)
 		}
 	}
@@ -166,7 +189,17 @@ func (r *Reconciler) Boot(ctx context.Context) error {
 			r.log.Error("alias skipped at boot", "function", a.Function, "alias", a.Name, "error", err)
 		}
 	}
+	for function, wanted := range provisionedVersions(state) {
+		for version, n := range wanted {
+			if err := r.engine.SetProvisioned(function, version, n); err != nil {
+				r.log.Error("provisioned concurrency skipped at boot", "function", function, "version", version, "error", err)
+			}
+		}
+	}
 	r.gateway.SetTable(r.usableTable(state.Routes))
+	if err := r.serveStoredAPIs(func(string) bool { return false }); err != nil {
+		return fmt.Errorf("serve stored APIs: %w", err)
+	}
 	if r.store.Incomplete() {
 		r.log.Warn("unused code is kept, because the store lost records: restore it, or remove ledge.db.damaged-* from the data folder and start again")
 	}
@@ -179,8 +212,11 @@ func (r *Reconciler) Boot(ctx context.Context) error {
 // retire notes that the code of fn left service. An invocation that began
 // before may read its files until it times out.
 func (r *Reconciler) retire(fn persist.Function) {
-	if until := r.now().Add(time.Duration(fn.TimeoutMillis)*time.Millisecond + retireMargin); until.After(r.retired[fn.CodeHash]) {
-		r.retired[fn.CodeHash] = until
+	until := r.now().Add(time.Duration(fn.TimeoutMillis)*time.Millisecond + retireMargin)
+	for _, hash := range []string{fn.CodeHash, fn.LayerHash} {
+		if hash != "" && until.After(r.retired[hash]) {
+			r.retired[hash] = until
+		}
 	}
 }
 
@@ -232,7 +268,10 @@ func (r *Reconciler) collect(state persist.State) (removed int, freed int64, err
 	}
 	inUse := make(map[string]bool, len(state.Functions)+len(r.retired))
 	for _, fn := range state.Functions {
-		inUse[fn.CodeHash] = true
+		inUse[fn.CodeHash], inUse[fn.LayerHash] = true, true
+	}
+	for _, layer := range state.Layers {
+		inUse[layer.CodeHash] = true
 	}
 	now := r.now()
 	for hash, until := range r.retired {

@@ -32,7 +32,8 @@ type Change struct {
 	Code []byte
 	// Edit changes the settings of the present record, or of one with the
 	// defaults where the function is new. It runs once, in this Change's turn,
-	// and must not call the Reconciler. Nil keeps the settings.
+	// and must not call the Reconciler. Layers that it names must exist, unless the
+	// function has them already. Nil keeps the settings.
 	Edit func(*persist.Function) error
 	// Routes are added to the function's routes; one with a key that the
 	// function has replaces it. Function is filled in.
@@ -104,8 +105,10 @@ func (r *Reconciler) Deploy(ctx context.Context, c Change) (Deployed, error) {
 	if fn.CodeHash == "" {
 		return Deployed{}, &engine.DeployError{Op: "code", Why: c.Name + " has no code", Hint: "send a zip or a Wasm module"}
 	}
-	dir := r.code.Path(fn.CodeHash)
-	if fn.Runtime, err = choice.find(dir); err != nil {
+	if err := r.mergeLayers(&fn, old); err != nil {
+		return Deployed{}, err
+	}
+	if fn.Runtime, err = choice.find(r.code.Path(fn.CodeHash)); err != nil {
 		return Deployed{}, err
 	}
 
@@ -124,7 +127,7 @@ func (r *Reconciler) Deploy(ctx context.Context, c Change) (Deployed, error) {
 		fn = stored
 		return nil
 	}
-	deployment, err := r.engine.Deploy(ctx, engineFunction(fn, dir), commit)
+	deployment, err := r.engine.Deploy(ctx, r.engineFunction(fn), commit)
 	deployment.Notes = append(choice.notes(fn), deployment.Notes...)
 	if c.DryRun && errors.Is(err, errDryRun) {
 		return Deployed{Function: fn, Created: old.RevisionID == "", Deployment: deployment, Routes: routes.all}, nil
@@ -135,7 +138,7 @@ func (r *Reconciler) Deploy(ctx context.Context, c Change) (Deployed, error) {
 	if len(c.Routes) > 0 {
 		r.gateway.SetTable(table)
 	}
-	if old.CodeHash != "" && old.CodeHash != fn.CodeHash {
+	if old.CodeHash != "" && (old.CodeHash != fn.CodeHash || old.LayerHash != fn.LayerHash) {
 		r.retire(old)
 	}
 	done := Deployed{Function: fn, Created: old.RevisionID == "", Deployment: deployment, Routes: routes.all}

@@ -16,16 +16,18 @@ import (
 )
 
 // engineFunction is the one place where a stored record becomes what the
-// engine runs. codeDir is the folder of the record's code.
-func engineFunction(fn persist.Function, codeDir string) engine.Function {
+// engine runs.
+func (r *Reconciler) engineFunction(fn persist.Function) engine.Function {
 	return engine.Function{
-		Name:     fn.Name,
-		Version:  fn.Version,
-		Runtime:  fn.Runtime,
-		Handler:  fn.Handler,
-		CodeDir:  codeDir,
-		CodeHash: fn.CodeHash,
-		Env:      fn.Env,
+		Name:      fn.Name,
+		Version:   fn.Version,
+		Runtime:   fn.Runtime,
+		Handler:   fn.Handler,
+		CodeDir:   r.code.Path(fn.CodeHash),
+		CodeHash:  fn.CodeHash,
+		LayerDir:  r.code.Path(fn.LayerHash),
+		LayerHash: fn.LayerHash,
+		Env:       fn.Env,
 		Limits: engine.Limits{
 			Memory:      int64(fn.MemoryMB) << 20,
 			Timeout:     time.Duration(fn.TimeoutMillis) * time.Millisecond,

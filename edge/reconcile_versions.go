@@ -9,8 +9,8 @@ import (
 	"ledge/persist"
 )
 
-// Delete removes a function with its versions, aliases and routes, and returns
-// what it removed. Invocations under way run to their end; later ones find
+// Delete removes a function with all that belongs to it, and returns what it
+// removed. Invocations under way run to their end; later ones find
 // nothing. persist.ErrNotFound.
 func (r *Reconciler) Delete(ctx context.Context, name string) (persist.State, error) {
 	if err := r.begin(ctx); err != nil {
@@ -25,11 +25,14 @@ func (r *Reconciler) Delete(ctx context.Context, name string) (persist.State, er
 		r.retire(fn)
 	}
 	// The function is deleted now; what is left must be tried to the end.
-	var routes error
+	var routes, urls error
 	if len(removed.Routes) > 0 {
 		routes = r.serveStoredRoutes()
 	}
-	return removed, errors.Join(routes, r.takeOff(name, ""))
+	if len(removed.URLs) > 0 {
+		urls = r.publishAPIs(ctx)
+	}
+	return removed, errors.Join(routes, urls, r.takeOff(name, ""))
 }
 
 // DeleteVersion removes one published version. persist.ErrConflict where an
@@ -89,7 +92,7 @@ func (r *Reconciler) publish(ctx context.Context, name, description string) (per
 	if err != nil || !created {
 		return fn, err
 	}
-	if _, err := r.engine.Deploy(ctx, engineFunction(fn, r.code.Path(fn.CodeHash)), nil); err != nil {
+	if _, err := r.engine.Deploy(ctx, r.engineFunction(fn), nil); err != nil {
 		if undo := r.store.DeleteVersion(name, fn.Version); undo != nil {
 			err = errors.Join(err, fmt.Errorf("remove version %s again: %w", fn.Version, undo))
 		}
@@ -147,6 +150,9 @@ func (r *Reconciler) putAlias(a persist.Alias, expect string) (persist.Alias, er
 			fmt.Errorf("make alias %s of %s live: %w", a.Name, a.Function, err),
 			r.restoreAlias(stored, old, existed))
 	}
+	if old.Version != stored.Version {
+		r.reprovision(a.Function)
+	}
 	return stored, nil
 }
 
@@ -171,11 +177,19 @@ func (r *Reconciler) DeleteAlias(ctx context.Context, function, name string) err
 		return err
 	}
 	defer r.end()
+	_, err := r.store.GetFunctionURL(function, name)
+	hadURL := err == nil
 	if err := r.store.DeleteAlias(function, name); err != nil {
 		return err
 	}
-	if err := r.engine.RemoveAlias(function, name); err != nil && !errors.Is(err, engine.ErrNotFound) {
-		return fmt.Errorf("take alias %s of %s out of service: %w", name, function, err)
+	// The alias is deleted now; what is left must be tried to the end.
+	r.reprovision(function)
+	var urls error
+	if hadURL {
+		urls = r.publishAPIs(ctx)
 	}
-	return nil
+	if err := r.engine.RemoveAlias(function, name); err != nil && !errors.Is(err, engine.ErrNotFound) {
+		return errors.Join(urls, fmt.Errorf("take alias %s of %s out of service: %w", name, function, err))
+	}
+	return urls
 }

@@ -1,10 +1,7 @@
 package awsapi
 
 import (
-	"fmt"
 	"runtime"
-	"strings"
-	"unicode/utf8"
 
 	"ledge/engine"
 	"ledge/persist"
@@ -27,10 +24,11 @@ type configuration struct {
 	CodeSha256       string
 	Version          string
 	Environment      *environment `json:",omitempty"`
+	Layers           []layer      `json:",omitempty"`
 	TracingConfig    tracingConfig
 	RevisionId       string
-	State            string
-	LastUpdateStatus string
+	State            string // always "Active": a deploy that returns has succeeded
+	LastUpdateStatus string // always "Successful"
 	PackageType      string
 	Architectures    []string
 	EphemeralStorage ephemeralStorage
@@ -45,14 +43,25 @@ type (
 	ephemeralStorage struct{ Size int } // MB
 	snapStart        struct{ ApplyOn, OptimizationStatus string }
 	loggingConfig    struct{ LogFormat, LogGroup string }
+
+	layer struct {
+		Arn      string
+		CodeSize int64
+	}
 )
+
+// defaultStorage is Lambda's default of EphemeralStorage, in MB.
+const defaultStorage = 512
+
+// logGroup is the name of a function's log in AWS's words.
+func logGroup(function string) string { return "/aws/lambda/" + function }
 
 // ledge is what only this node has.
 type ledge struct {
 	Runtime       string // what runs the code: "wasi", "extism", "python3.13", "javascript"
 	Isolation     string
 	TimeoutMillis int64
-	Concurrency   int
+	Concurrency   int      // of all versions together; -1: none may run
 	AllowHosts    []string `json:",omitempty"`
 	AllowInvoke   []string `json:",omitempty"`
 	AllowPublish  []string `json:",omitempty"`
@@ -83,9 +92,9 @@ func (a *api) configurationOf(fn persist.Function, qualifier string) configurati
 		LastUpdateStatus: "Successful",
 		PackageType:      "Zip",
 		Architectures:    []string{architecture()},
-		EphemeralStorage: ephemeralStorage{Size: 512},
-		SnapStart:        snapStart{ApplyOn: "None", OptimizationStatus: "Off"},
-		LoggingConfig:    loggingConfig{LogFormat: "Text", LogGroup: "/aws/lambda/" + fn.Name},
+		EphemeralStorage: ephemeralStorage{Size: defaultStorage},
+		SnapStart:        snapStart{ApplyOn: snapStartNone, OptimizationStatus: "Off"},
+		LoggingConfig:    loggingConfig{LogFormat: "Text", LogGroup: logGroup(fn.Name)},
 		Ledge: ledge{
 			Runtime:       fn.Runtime,
 			Isolation:     fn.Isolation,
@@ -103,6 +112,18 @@ func (a *api) configurationOf(fn persist.Function, qualifier string) configurati
 	if c.Ledge.Concurrency == 0 {
 		c.Ledge.Concurrency = engine.DefaultLimits().Concurrency
 	}
+	if len(fn.Architectures) > 0 {
+		c.Architectures = fn.Architectures
+	}
+	if fn.SnapStart != "" {
+		c.SnapStart.ApplyOn = fn.SnapStart
+		if fn.Version != persist.Latest {
+			c.SnapStart.OptimizationStatus = "On"
+		}
+	}
+	for _, ref := range fn.Layers {
+		c.Layers = append(c.Layers, layer{a.layerArn(ref.Name, ref.Version), ref.Size})
+	}
 	if len(fn.Env) > 0 {
 		c.Environment = &environment{Variables: fn.Env}
 	}
@@ -115,135 +136,4 @@ func architecture() string {
 		return "arm64"
 	}
 	return "x86_64"
-}
-
-// settings are the members by which a request changes a function. A nil member
-// keeps what the function has.
-type settings struct {
-	Runtime     *string
-	Handler     *string
-	Role        *string
-	Description *string
-	Timeout     *int64 // seconds
-	MemorySize  *int64 // MB
-	Environment *environment
-	Ledge       *ledgeSettings
-
-	// What the node cannot do. To ignore these would be to pretend.
-	PackageType       *string
-	Layers            []any
-	FileSystemConfigs []any
-	DeadLetterConfig  *struct{ TargetArn string }
-}
-
-// ledgeSettings is ledge in a request. Its Runtime is only shown.
-type ledgeSettings struct {
-	Isolation     *string
-	TimeoutMillis *int64
-	Concurrency   *int64
-	AllowHosts    *[]string
-	AllowInvoke   *[]string
-	AllowPublish  *[]string
-	NoSnapshot    *bool
-}
-
-// Bounds of Lambda's own on texts, in characters.
-const (
-	maxDescription = 256
-	maxHandler     = 128
-	maxRole        = 2048
-)
-
-// apply changes fn. The error is a *fault; fn is then half changed and of no
-// use. It checks what could not be stored faithfully; the engine checks the
-// rest when it deploys.
-func (s *settings) apply(fn *persist.Function) error {
-	switch {
-	case s.PackageType != nil && *s.PackageType != "Zip":
-		return invalid(fmt.Sprintf("PackageType %q is not supported by this node; use Zip", *s.PackageType))
-	case len(s.Layers) > 0:
-		return invalid("Layers are not supported by this node; put everything into the zip")
-	case len(s.FileSystemConfigs) > 0:
-		return invalid("FileSystemConfigs are not supported by this node")
-	case s.DeadLetterConfig != nil && s.DeadLetterConfig.TargetArn != "":
-		return invalid("DeadLetterConfig is not supported by this node yet")
-	}
-	if err := errFirst(
-		setText("Description", &fn.Description, s.Description, maxDescription),
-		setText("Handler", &fn.Handler, s.Handler, maxHandler),
-		setText("Role", &fn.Role, s.Role, maxRole),
-	); err != nil {
-		return err
-	}
-	if strings.ContainsAny(fn.Handler, " \t\r\n\v\f") {
-		return invalid("Handler must not contain white space")
-	}
-	set(&fn.RequestedRuntime, s.Runtime)
-	if s.Timeout != nil {
-		if *s.Timeout < 1 || *s.Timeout > int64(engine.MaxTimeout.Seconds()) {
-			return invalid(fmt.Sprintf("Timeout must be 1 to 900 seconds, not %d", *s.Timeout))
-		}
-		fn.TimeoutMillis = *s.Timeout * 1000
-	}
-	if s.MemorySize != nil {
-		if *s.MemorySize < engine.MinMemory>>20 || *s.MemorySize > engine.MaxMemory>>20 {
-			return invalid(fmt.Sprintf("MemorySize must be 1 to 4096 MB, not %d", *s.MemorySize))
-		}
-		fn.MemoryMB = int(*s.MemorySize)
-	}
-	if s.Environment != nil && s.Environment.Variables != nil {
-		fn.Env = s.Environment.Variables
-	}
-	if s.Ledge != nil {
-		return s.Ledge.apply(fn)
-	}
-	return nil
-}
-
-func (s *ledgeSettings) apply(fn *persist.Function) error {
-	if s.TimeoutMillis != nil {
-		if *s.TimeoutMillis < engine.MinTimeout.Milliseconds() || *s.TimeoutMillis > engine.MaxTimeout.Milliseconds() {
-			return invalid(fmt.Sprintf("TimeoutMillis must be 1 to 900000, not %d", *s.TimeoutMillis))
-		}
-		fn.TimeoutMillis = *s.TimeoutMillis
-	}
-	if s.Concurrency != nil {
-		if *s.Concurrency < 0 || *s.Concurrency > engine.MaxConcurrency {
-			return invalid(fmt.Sprintf("Concurrency must be 1 to 1000, or 0 for the default, not %d", *s.Concurrency))
-		}
-		fn.Concurrency = int(*s.Concurrency)
-	}
-	set(&fn.Isolation, s.Isolation)
-	if fn.Isolation == "" {
-		fn.Isolation = string(engine.IsolationReuse)
-	}
-	set(&fn.AllowHosts, s.AllowHosts)
-	set(&fn.AllowInvoke, s.AllowInvoke)
-	set(&fn.AllowPublish, s.AllowPublish)
-	set(&fn.NoSnapshot, s.NoSnapshot)
-	return nil
-}
-
-// set keeps what is there where the request has no such member.
-func set[T any](at *T, value *T) {
-	if value != nil {
-		*at = *value
-	}
-}
-
-func setText(name string, at *string, value *string, max int) error {
-	if value != nil && utf8.RuneCountInString(*value) > max {
-		return invalid(fmt.Sprintf("%s must have at most %d characters", name, max))
-	}
-	set(at, value)
-	return nil
-}
-
-func errFirst(errs ...error) error {
-	for _, err := range errs {
-		if err != nil {
-			return err
-		}
-	}
-	return nil
 }

@@ -19,6 +19,7 @@ type deployRequest struct {
 	TimeoutMillis *int64
 	MemorySize    *int64 // MB
 	Environment   *environment
+	Layers        *[]string // ARNs of layer versions
 	Concurrency   *int64
 	Isolation     *string
 	AllowHosts    *[]string
@@ -30,16 +31,15 @@ type deployRequest struct {
 	RevisionId    string // that the function must have; empty means any
 }
 
-func (q *deployRequest) apply(fn *persist.Function) error {
-	s := settings{
+func (q *deployRequest) settings() settings {
+	return settings{
 		Runtime: q.Runtime, Handler: q.Handler, Role: q.Role, Description: q.Description,
-		MemorySize: q.MemorySize, Environment: q.Environment,
+		MemorySize: q.MemorySize, Environment: q.Environment, Layers: q.Layers,
 		Ledge: &ledgeSettings{
 			Isolation: q.Isolation, TimeoutMillis: q.TimeoutMillis, Concurrency: q.Concurrency,
 			AllowHosts: q.AllowHosts, AllowInvoke: q.AllowInvoke, AllowPublish: q.AllowPublish, NoSnapshot: q.NoSnapshot,
 		},
 	}
-	return s.apply(fn)
 }
 
 // deployReply says what came of it.
@@ -60,13 +60,15 @@ type deployment struct {
 	Notes         []string
 }
 
-// change checks what the request says of itself and returns the Change that
+// changeOf checks what the request says of itself and returns the Change that
 // it asks for.
-func (q *deployRequest) change(name string) (edge.Change, error) {
+func (a *api) changeOf(q *deployRequest, name string) (edge.Change, error) {
 	if err := q.Code.check(); err != nil {
 		return edge.Change{}, err
 	}
-	c := edge.Change{Name: name, Revision: q.RevisionId, Edit: q.apply, Publish: q.Publish}
+	wanted := q.settings()
+	c := edge.Change{Name: name, Revision: q.RevisionId, Publish: q.Publish,
+		Edit: func(fn *persist.Function) error { return a.apply(&wanted, fn) }}
 	if len(q.Code.ZipFile) > 0 {
 		c.Code = q.Code.ZipFile
 	}
@@ -89,12 +91,13 @@ func (a *api) deploy(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	var req deployRequest
-	release, err := a.readJSON(w, r, MaxUpload, &req)
-	if err != nil {
+	if err := readJSON(r, &req); err != nil {
 		return err
 	}
-	defer release()
-	change, err := req.change(name)
+	if err := req.settings().Ledge.permit(r.Context()); err != nil {
+		return err
+	}
+	change, err := a.changeOf(&req, name)
 	if err != nil {
 		return err
 	}

@@ -7,7 +7,7 @@
 // operations that it has. What it has not it refuses with a
 // NotImplementedException; it never pretends. Members of a request that it does
 // not know are ignored, as Lambda does; those that ask for what the node cannot
-// do (layers, images, code in S3) are refused. A bad request is answered with
+// do (container images, code in S3, X-Ray, VPCs, KMS, EFS) are refused. A bad request is answered with
 // 4xx and changes nothing.
 //
 // Where it differs from Lambda, on purpose:
@@ -18,7 +18,20 @@
 //   - FunctionConfiguration has a further member, Ledge, which SDKs skip.
 //   - The payload of an invocation need not be JSON for the runtimes wasi and
 //     extism, whose contract is bytes.
-//   - ARNs of any region and account name the function on this node.
+//   - ARNs of any region and account name the function or the layer on this node.
+//   - A deploy is done when its call returns: State is always Active and
+//     LastUpdateStatus Successful, so waiters return at once.
+//   - The code that GetFunction and GetLayerVersion link to is a zip of the same
+//     files, not the one that was uploaded; its hash is not CodeSha256.
+//   - Policies are kept and shown. Routes, APIs and URLs call functions without
+//     asking them; this API asks the caller's key.
+//   - Destinations are functions of the node.
+//   - Event sources are change feeds, arn:aws:dynamodb:REGION:000000000000:table/BUCKET/stream/LABEL,
+//     where BUCKET is a bucket of key-value data, and MQTT topics,
+//     arn:aws:iot:REGION:000000000000:topicfilter/FILTER. A mapping is stored, and
+//     Enabling until the node has what it waits for.
+//   - The error about an environment of more than 4 KB tells its size and not its
+//     values, which may be secrets.
 //
 // It does not authenticate. A Unix socket is protected by its file permissions;
 // a TCP listener needs LocalOnly in front.

@@ -1,13 +1,14 @@
 package awsapi
 
 import (
-	"encoding/json"
 	"errors"
 	"net/http"
-	"strconv"
 	"syscall"
+	"time"
 
 	"ledge/edge"
+	"ledge/edge/awsapi/identity"
+	"ledge/edge/awsapi/restjson"
 	"ledge/edge/gateway"
 	"ledge/engine"
 	"ledge/persist"
@@ -27,48 +28,11 @@ const (
 )
 
 // fault is an error as a client of AWS sees it.
-type fault struct {
-	Status  int
-	Code    string
-	Message string
-	Reason  string // of a TooManyRequestsException
-	Retry   int    // seconds; 0 sends no Retry-After
-}
-
-func (f *fault) Error() string { return f.Code + ": " + f.Message }
+type fault = restjson.Fault
 
 // invalid is the fault of a parameter whose value cannot be.
 func invalid(message string) *fault {
 	return &fault{Status: http.StatusBadRequest, Code: codeInvalid, Message: message}
-}
-
-// write sends f as Lambda does: the code in a header and Type and message in the
-// body. Two codes spell the member Message and the others message; SDKs look
-// for the one that the service model has.
-func (f *fault) write(w http.ResponseWriter) {
-	kind, member := "User", "message"
-	if f.Status >= 500 {
-		kind = "Service"
-	}
-	if f.Code == codeNotFound || f.Code == codeService {
-		member = "Message"
-	}
-	body := map[string]string{"Type": kind, member: f.Message}
-	if f.Reason != "" {
-		body["Reason"] = f.Reason
-	}
-	text, err := json.Marshal(body)
-	if err != nil { // strings always marshal
-		text = []byte("{}")
-	}
-	h := w.Header()
-	h.Set("Content-Type", "application/json")
-	h.Set("X-Amzn-Errortype", f.Code)
-	if f.Retry > 0 {
-		h.Set("Retry-After", strconv.Itoa(f.Retry))
-	}
-	w.WriteHeader(f.Status)
-	_, _ = w.Write(text) // a client that is gone needs no answer
 }
 
 // faultOf is the error table of the control plane. What it does not know is a
@@ -76,6 +40,7 @@ func (f *fault) write(w http.ResponseWriter) {
 func faultOf(err error) *fault {
 	var (
 		known   *fault
+		refused *identity.Error
 		tooBig  *http.MaxBytesError
 		archive *persist.ArchiveError
 		route   *gateway.RouteError
@@ -85,6 +50,8 @@ func faultOf(err error) *fault {
 	switch {
 	case errors.As(err, &known):
 		return known
+	case errors.As(err, &refused):
+		return &fault{Status: refused.Status, Code: refused.Code, Message: refused.Message, Retry: int(refused.Retry / time.Second)}
 	case errors.As(err, &tooBig):
 		return tooLarge(tooBig.Limit)
 

@@ -25,6 +25,10 @@ type fakeEngine struct {
 	deploy error // of Deploy, before it commits
 	notes  []string
 	invoke func(ctx context.Context, inv *engine.Invocation, res *engine.Result) error
+
+	concurrency string         // the last that was set, with its function
+	provisioned map[string]int // by version
+	stuck       string         // why no more instances come
 }
 
 func (e *fakeEngine) Deploy(_ context.Context, fn engine.Function, commit func() error) (engine.Deployment, error) {
@@ -50,9 +54,48 @@ func (e *fakeEngine) Remove(string, string) error                               
 func (e *fakeEngine) SetAlias(string, string, string, map[string]float64) error { return nil }
 func (e *fakeEngine) RemoveAlias(string, string) error                          { return nil }
 
+func (e *fakeEngine) SetConcurrency(name string, n int) error {
+	e.concurrency = fmt.Sprint(name, " ", n)
+	return nil
+}
+
+func (e *fakeEngine) SetProvisioned(_, version string, n int) error {
+	if n > engine.DefaultLimits().Concurrency {
+		return &engine.DeployError{Op: "provisioned concurrency", Why: "too many"}
+	}
+	if e.provisioned == nil {
+		e.provisioned = map[string]int{}
+	}
+	e.provisioned[version] = n
+	return nil
+}
+
+// Provisioned has one instance ready and one in the making.
+func (e *fakeEngine) Provisioned(_, version string) (requested, available, allocated int, reason string) {
+	n := e.provisioned[version]
+	return n, min(n, 1), min(n, 2), e.stuck
+}
+
+// fakeQueue takes events.
+type fakeQueue struct {
+	events []string // function, qualifier and payload
+	ids    []string
+	err    error
+}
+
+func (q *fakeQueue) InvokeAsync(function, qualifier string, id engine.RequestID, payload []byte) error {
+	if q.err != nil {
+		return q.err
+	}
+	q.events = append(q.events, fmt.Sprintf("%s:%s %s", function, qualifier, payload))
+	q.ids = append(q.ids, id.String())
+	return nil
+}
+
 type fakeGateway struct{}
 
 func (fakeGateway) SetTable(*gateway.Table) {}
+func (fakeGateway) SetAPIs(*gateway.APIs)   {}
 
 // faultyStore is the real store with a switch.
 type faultyStore struct {
@@ -81,6 +124,8 @@ type node struct {
 	store   *faultyStore
 	logs    *persist.Logs
 	engine  *fakeEngine
+	queue   *fakeQueue
+	api     *api
 	handler http.Handler
 	alarm   []string
 }
@@ -100,17 +145,19 @@ func newNode(t testing.TB) *node {
 	if err != nil {
 		t.Fatal(err)
 	}
-	n := &node{t: t, store: &faultyStore{Store: store}, logs: logs, engine: &fakeEngine{}}
-	n.handler = New(Config{
+	n := &node{t: t, store: &faultyStore{Store: store}, logs: logs, engine: &fakeEngine{}, queue: &fakeQueue{}}
+	n.api = newAPI(Config{
 		Reconciler: edge.New(edge.Config{Engine: n.engine, Store: n.store, Code: code, Gateway: fakeGateway{}}),
 		Store:      n.store,
 		Invoker:    n.engine,
 		Logs:       logs,
+		Async:      n.queue,
 		Region:     "eu-north-1",
-		Version:    Version{Version: "1.2.3"},
+		Version:    Version{Version: "1.2.3", HTTP: "127.0.0.1:8080"},
 		Problems:   func() []string { return n.alarm },
 		Now:        func() time.Time { return time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC) },
 	})
+	n.handler = n.api.handler(n.api.trust)
 	server := httptest.NewServer(n.handler)
 	n.url = server.URL
 	t.Cleanup(func() {
@@ -143,6 +190,14 @@ func (r reply) text(t testing.TB, path string) string {
 		v = object[part]
 	}
 	return fmt.Sprint(v)
+}
+
+// into decodes the reply.
+func (r reply) into(t testing.TB, v any) {
+	t.Helper()
+	if err := json.Unmarshal(r.body, v); err != nil {
+		t.Fatalf("decode %s: %v", r.body, err)
+	}
 }
 
 // call sends a request. body is sent as it is if it is a string or bytes, else

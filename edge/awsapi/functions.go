@@ -1,49 +1,101 @@
 package awsapi
 
 import (
+	"errors"
+	"fmt"
 	"net/http"
+	"strings"
 
 	"ledge/edge"
+	"ledge/edge/awsapi/restjson"
+	"ledge/engine"
 	"ledge/persist"
 )
 
-// code is Lambda's FunctionCode. This node takes code only in the request.
+// maxZip bounds what is uploaded directly, in bytes
+// (https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html).
+const maxZip = 50 << 20
+
+// code is Lambda's FunctionCode and LayerVersionContentInput. This node takes
+// code only in the request.
 type code struct {
-	ZipFile         []byte // a zip, or a Wasm module as it is
-	S3Bucket, S3Key string
-	ImageUri        string
+	ZipFile                          []byte // a zip, or a Wasm module as it is
+	S3Bucket, S3Key, S3ObjectVersion string
+	ImageUri                         string
+	SourceKMSKeyArn                  string
 }
 
 func (c *code) check() error {
-	if c.S3Bucket != "" || c.S3Key != "" || c.ImageUri != "" {
+	switch {
+	case c.S3Bucket != "" || c.S3Key != "" || c.S3ObjectVersion != "" || c.ImageUri != "":
 		return invalid("this node takes code only as ZipFile, not from S3 or as an image")
+	case c.SourceKMSKeyArn != "":
+		return unsupported("SourceKMSKeyArn", "there is no KMS")
+	case len(c.ZipFile) > maxZip:
+		return &fault{Status: http.StatusRequestEntityTooLarge, Code: codeTooLarge,
+			Message: fmt.Sprintf("ZipFile has %d bytes, and at most %d can be uploaded", len(c.ZipFile), maxZip)}
 	}
 	return nil
 }
 
 type createFunctionRequest struct {
-	FunctionName string
-	Code         code
-	Publish      bool
-	Tags         map[string]string
+	FunctionName         string
+	Code                 code
+	Publish              bool
+	PublishTo            string
+	PackageType          string
+	Architectures        []string
+	CodeSigningConfigArn string
+	Tags                 map[string]string
 	settings
+}
+
+func (q *createFunctionRequest) check() error {
+	if q.PackageType != "" && q.PackageType != "Zip" {
+		var bad violations
+		bad.oneOf(q.PackageType, "packageType", "Zip", "Image")
+		if err := bad.err(); err != nil {
+			return err
+		}
+		return unsupported("PackageType Image", "there are no container images; use Zip")
+	}
+	switch {
+	case q.CodeSigningConfigArn != "":
+		return unsupported("CodeSigningConfigArn", "there is no AWS Signer")
+	case q.PublishTo != "":
+		return unsupported("PublishTo", "a node has no capacity providers; use Publish")
+	}
+	if err := checkArchitectures(q.Architectures); err != nil {
+		return err
+	}
+	if err := q.Code.check(); err != nil {
+		return err
+	}
+	if len(q.Code.ZipFile) == 0 {
+		return invalid("Please provide a source for function code: ZipFile is missing")
+	}
+	return checkTags(q.Tags)
 }
 
 func (a *api) createFunction(w http.ResponseWriter, r *http.Request) error {
 	var req createFunctionRequest
-	release, err := a.readJSON(w, r, MaxUpload, &req)
+	if err := readJSON(r, &req); err != nil {
+		return err
+	}
+	name, qualifier, err := parseName(req.FunctionName)
 	if err != nil {
 		return err
 	}
-	defer release()
-	name, qualifier, err := parseName(req.FunctionName)
-	if err != nil {
+	if err := restjson.Permit(r.Context(), name); err != nil {
 		return err
 	}
 	if qualifier != "" {
 		return invalid("FunctionName must not have a qualifier")
 	}
-	if err := req.Code.check(); err != nil {
+	if err := req.check(); err != nil {
+		return err
+	}
+	if err := req.Ledge.permit(r.Context()); err != nil {
 		return err
 	}
 	done, err := a.Reconciler.Deploy(r.Context(), edge.Change{
@@ -52,10 +104,14 @@ func (a *api) createFunction(w http.ResponseWriter, r *http.Request) error {
 		Code: req.Code.ZipFile,
 		Edit: func(fn *persist.Function) error {
 			set(&fn.Tags, &req.Tags)
-			return req.apply(fn)
+			set(&fn.Architectures, &req.Architectures)
+			return a.apply(&req.settings, fn)
 		},
 		Publish: req.Publish,
 	})
+	if errors.Is(err, persist.ErrExists) {
+		return conflict("Function already exist: " + name)
+	}
 	if err != nil {
 		return err
 	}
@@ -73,9 +129,11 @@ func published(fn persist.Function) string {
 
 type updateFunctionCodeRequest struct {
 	code
-	RevisionId string
-	Publish    bool
-	DryRun     bool
+	Architectures []string
+	RevisionId    string
+	Publish       bool
+	PublishTo     string
+	DryRun        bool
 }
 
 func (a *api) updateFunctionCode(w http.ResponseWriter, r *http.Request) error {
@@ -84,23 +142,33 @@ func (a *api) updateFunctionCode(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	var req updateFunctionCodeRequest
-	release, err := a.readJSON(w, r, MaxUpload, &req)
-	if err != nil {
+	if err := readJSON(r, &req); err != nil {
 		return err
 	}
-	defer release()
 	if err := req.check(); err != nil {
 		return err
 	}
+	if err := checkArchitectures(req.Architectures); err != nil {
+		return err
+	}
+	if req.PublishTo != "" {
+		return unsupported("PublishTo", "a node has no capacity providers; use Publish")
+	}
 	if len(req.ZipFile) == 0 {
-		return invalid("ZipFile is missing; send a zip or a Wasm module in base64")
+		return invalid("Please provide a source for function code: ZipFile is missing; send a zip or a Wasm module in base64")
 	}
 	return a.update(w, r, edge.Change{
 		Name:     name,
 		Revision: req.RevisionId,
 		Code:     req.ZipFile,
-		Publish:  req.Publish,
-		DryRun:   req.DryRun,
+		Edit: func(fn *persist.Function) error {
+			if req.Architectures != nil {
+				fn.Architectures = req.Architectures
+			}
+			return nil
+		},
+		Publish: req.Publish,
+		DryRun:  req.DryRun,
 	})
 }
 
@@ -115,12 +183,14 @@ func (a *api) updateFunctionConfiguration(w http.ResponseWriter, r *http.Request
 		return err
 	}
 	var req updateFunctionConfigurationRequest
-	release, err := a.readJSON(w, r, maxSettings, &req)
-	if err != nil {
+	if err := readJSON(r, &req); err != nil {
 		return err
 	}
-	defer release()
-	return a.update(w, r, edge.Change{Name: name, Revision: req.RevisionId, Edit: req.apply})
+	if err := req.Ledge.permit(r.Context()); err != nil {
+		return err
+	}
+	return a.update(w, r, edge.Change{Name: name, Revision: req.RevisionId,
+		Edit: func(fn *persist.Function) error { return a.apply(&req.settings, fn) }})
 }
 
 func (a *api) update(w http.ResponseWriter, r *http.Request, c edge.Change) error {
@@ -137,20 +207,23 @@ func (a *api) getFunction(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	type location struct{ RepositoryType string }
-	type concurrency struct{ ReservedConcurrentExecutions int }
 	reply := struct {
 		Configuration configuration
-		Code          location
-		Tags          map[string]string `json:",omitempty"`
-		Concurrency   *concurrency      `json:",omitempty"`
+		Code          codeLocation
+		Tags          map[string]string    `json:",omitempty"`
+		Concurrency   *reservedConcurrency `json:",omitempty"`
 	}{
 		Configuration: a.configurationOf(fn, qualifier),
-		Code:          location{RepositoryType: "Ledge"}, // no Location: code is not handed out
+		Code:          a.locationOf(r, fn),
 		Tags:          fn.Tags,
+		Concurrency:   reservedOf(fn),
 	}
-	if fn.Concurrency > 0 {
-		reply.Concurrency = &concurrency{fn.Concurrency}
+	if fn.Version != persist.Latest { // tags are the function's
+		latest, err := a.Store.GetFunction(fn.Name, persist.Latest)
+		if err != nil {
+			return a.functionNotFound(err, fn.Name, qualifier)
+		}
+		reply.Tags = latest.Tags
 	}
 	return writeJSON(w, http.StatusOK, reply)
 }
@@ -176,24 +249,36 @@ func (a *api) lookUp(r *http.Request) (persist.Function, string, error) {
 	return fn, qualifier, nil
 }
 
-// pageSize is the most that one page of a list holds, as in AWS Lambda. A
-// larger MaxItems is taken and gives pages of this size.
-const pageSize = 50
-
+// listFunctions shows $LATEST of each function, or with FunctionVersion=ALL
+// every version.
 func (a *api) listFunctions(w http.ResponseWriter, r *http.Request) error {
 	q := r.URL.Query()
-	if q.Get("FunctionVersion") != "" {
-		return invalid("FunctionVersion is not supported by this node; list the versions of each function")
+	if q.Get("MasterRegion") != "" {
+		return unsupported("MasterRegion", "functions are not replicated")
 	}
-	limit, err := wholeNumber(r, "MaxItems", pageSize, 10000)
+	var bad violations
+	if q.Get("FunctionVersion") != "" {
+		bad.oneOf(q.Get("FunctionVersion"), "functionVersion", "ALL")
+	}
+	if err := bad.err(); err != nil {
+		return err
+	}
+	limit, err := pageLimit(r)
 	if err != nil {
 		return err
 	}
-	marker := q.Get("Marker")
-	if marker != "" && !qualifierPattern.MatchString(marker) {
+	var fns []persist.Function
+	var more bool
+	name, version, marked := strings.Cut(q.Get("Marker"), ":")
+	all := q.Get("FunctionVersion") != ""
+	switch {
+	case name != "" && !qualifierPattern.MatchString(name), marked && (!all || !qualifierPattern.MatchString(version)):
 		return invalid("Marker is not one that this node gave")
+	case all:
+		fns, more, err = a.Store.AllVersions(name, version, limit)
+	default:
+		fns, more, err = a.Store.Functions(name, limit)
 	}
-	fns, more, err := a.Store.Functions(marker, min(limit, pageSize))
 	if err != nil {
 		return err
 	}
@@ -202,10 +287,17 @@ func (a *api) listFunctions(w http.ResponseWriter, r *http.Request) error {
 		NextMarker string `json:",omitempty"`
 	}{Functions: make([]configuration, 0, len(fns))}
 	for _, fn := range fns {
-		reply.Functions = append(reply.Functions, a.configurationOf(fn, ""))
+		qualifier := ""
+		if all {
+			qualifier = fn.Version
+		}
+		reply.Functions = append(reply.Functions, a.configurationOf(fn, qualifier))
 	}
 	if more {
-		reply.NextMarker = fns[len(fns)-1].Name
+		last := fns[len(fns)-1]
+		if reply.NextMarker = last.Name; all {
+			reply.NextMarker += ":" + last.Version
+		}
 	}
 	return writeJSON(w, http.StatusOK, reply)
 }
@@ -232,6 +324,8 @@ func (a *api) deleteFunction(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
+// getAccountSettings shows what the node has. Code is bounded by the disk alone,
+// so TotalCodeSize is Lambda's default: tools hold back where it is small.
 func (a *api) getAccountSettings(w http.ResponseWriter, _ *http.Request) error {
 	type limit struct {
 		TotalCodeSize, CodeSizeUnzipped, CodeSizeZipped      int64
@@ -242,18 +336,30 @@ func (a *api) getAccountSettings(w http.ResponseWriter, _ *http.Request) error {
 		AccountLimit limit
 		AccountUsage usage
 	}
-	// Lambda's defaults, so that tools do not hold back; the disk is the limit here.
 	reply.AccountLimit = limit{
-		TotalCodeSize: 75 << 30, CodeSizeUnzipped: 250 << 20, CodeSizeZipped: 50 << 20,
-		ConcurrentExecutions: 1000, UnreservedConcurrentExecutions: 1000,
+		TotalCodeSize: 75 << 30, CodeSizeUnzipped: edge.MaxUnpacked, CodeSizeZipped: maxZip,
+		ConcurrentExecutions: engine.MaxConcurrency, UnreservedConcurrentExecutions: engine.MaxConcurrency,
 	}
-	fns, _, err := a.Store.Functions("", 0)
+	fns, _, err := a.Store.AllVersions("", "", 0)
+	if err != nil {
+		return err
+	}
+	layers, err := a.Store.Layers()
 	if err != nil {
 		return err
 	}
 	for _, fn := range fns {
 		reply.AccountUsage.TotalCodeSize += fn.CodeSize
+		if fn.Version != persist.Latest {
+			continue
+		}
 		reply.AccountUsage.FunctionCount++
+		if fn.Concurrency > 0 {
+			reply.AccountLimit.UnreservedConcurrentExecutions = max(0, reply.AccountLimit.UnreservedConcurrentExecutions-fn.Concurrency)
+		}
+	}
+	for _, l := range layers {
+		reply.AccountUsage.TotalCodeSize += l.CodeSize
 	}
 	return writeJSON(w, http.StatusOK, reply)
 }

@@ -19,7 +19,7 @@ func TestCreateFunction(t *testing.T) {
 	n := newNode(t)
 	r := n.want(http.StatusCreated, "POST", functions, object{
 		"FunctionName": "arn:aws:lambda:eu-north-1:000000000000:function:hello",
-		"Runtime":      "provided.al2023", "Role": "arn:aws:iam::1:role/r", "Handler": "main",
+		"Runtime":      "provided.al2023", "Role": "arn:aws:iam::123456789012:role/r", "Handler": "main",
 		"Code": object{"ZipFile": command("")}, "Description": "says hello", "Timeout": 7, "MemorySize": 64,
 		"Environment": object{"Variables": object{"K": "v"}}, "Tags": object{"team": "edge"},
 		"Unknown": object{"member": []int{1}}, "Architectures": []string{"arm64"},
@@ -27,7 +27,7 @@ func TestCreateFunction(t *testing.T) {
 	})
 	for path, want := range map[string]string{
 		"FunctionName": "hello", "FunctionArn": "arn:aws:lambda:eu-north-1:000000000000:function:hello",
-		"Runtime": "provided.al2023", "Role": "arn:aws:iam::1:role/r", "Handler": "main",
+		"Runtime": "provided.al2023", "Role": "arn:aws:iam::123456789012:role/r", "Handler": "main",
 		"CodeSize": fmt.Sprint(len(command(""))), "Description": "says hello", "Timeout": "7", "MemorySize": "64",
 		"Version": "$LATEST", "State": "Active", "LastUpdateStatus": "Successful", "PackageType": "Zip",
 		"Environment.Variables.K": "v", "EphemeralStorage.Size": "512", "LoggingConfig.LogGroup": "/aws/lambda/hello",
@@ -157,10 +157,10 @@ func TestNamesAndArns(t *testing.T) {
 		}
 	}
 	for _, bad := range []string{"a b", "hello:", "a:b:c", "arn:aws:s3:::bucket", "a%2Fb", strings.Repeat("x", 65), strings.Repeat("x", 400), "%C3%A9", "hello%00"} {
-		n.refused(400, codeInvalid, "", "GET", functions+"/"+strings.ReplaceAll(bad, " ", "%20"), nil)
+		n.refused(400, codeValidation, "'functionName'", "GET", functions+"/"+strings.ReplaceAll(bad, " ", "%20"), nil)
 	}
 	n.refused(400, codeInvalid, "does not match", "GET", functions+"/hello:1?Qualifier=live", nil)
-	n.refused(400, codeInvalid, "not a version or an alias", "GET", functions+"/hello?Qualifier=%2F", nil)
+	n.refused(400, codeValidation, "'qualifier'", "GET", functions+"/hello?Qualifier=%2F", nil)
 	n.refused(400, codeInvalid, "permitted on Lambda functions only", "PUT", functions+"/hello:1/configuration", object{})
 }
 
@@ -221,30 +221,30 @@ func TestBadFunctionsChangeNothing(t *testing.T) {
 		{"fraction", with(object{"MemorySize": 1.5}), 400, codeContent, `\"MemorySize\" must be a whole number`},
 		{"wrong type inside", with(object{"Ledge": object{"NoSnapshot": "yes"}}), 400, codeContent, `\"Ledge.NoSnapshot\" must be true or false`},
 		{"not base64", with(object{"Code": object{"ZipFile": "%%"}}), 400, codeContent, "base64"},
-		{"no name", object{"Code": object{"ZipFile": command("")}}, 400, codeInvalid, "not a function name"},
-		{"empty body", "", 400, codeInvalid, "not a function name"},
+		{"no name", object{"Code": object{"ZipFile": command("")}}, 400, codeValidation, "Value '' at 'functionName' failed to satisfy constraint: Member must have length greater than or equal to 1"},
+		{"empty body", "", 400, codeValidation, "functionName"},
 		{"qualified", with(object{"FunctionName": "new:1"}), 400, codeInvalid, "qualifier"},
-		{"exists", with(object{"FunctionName": "taken"}), 409, codeConflict, "already exists"},
-		{"no code", object{"FunctionName": "new"}, 400, codeInvalid, "no code"},
+		{"exists", with(object{"FunctionName": "taken"}), 409, codeConflict, "Function already exist: taken"},
+		{"no code", object{"FunctionName": "new"}, 400, codeInvalid, "Please provide a source for function code"},
 		{"empty code", with(object{"Code": object{"ZipFile": ""}}), 400, codeInvalid, ""},
 		{"not Wasm", with(object{"Code": object{"ZipFile": []byte("#!/bin/sh")}}), 400, codeInvalid, ""},
 		{"truncated", with(object{"Code": object{"ZipFile": command("")[:20]}}), 400, codeInvalid, "truncated"},
 		{"component", with(object{"Code": object{"ZipFile": []byte("\x00asm\x0d\x00\x01\x00")}}), 400, codeInvalid, "component"},
 		{"S3", with(object{"Code": object{"S3Bucket": "b"}}), 400, codeInvalid, "S3"},
 		{"image", with(object{"PackageType": "Image"}), 400, codeInvalid, "PackageType"},
-		{"layers", with(object{"Layers": []string{"arn"}}), 400, codeInvalid, "Layers"},
+		{"layers", with(object{"Layers": []string{"arn"}}), 400, codeValidation, "layers"},
 		{"runtime", with(object{"Runtime": "java21"}), 400, codeInvalid, `\"java21\" is not a runtime of this node; build the Java code for wasip1`},
 		{"runtime of old", with(object{"Runtime": "python3.8"}), 400, codeInvalid, "use python3.13"},
 		{"no handler", with(object{"Runtime": "python3.12", "Code": object{"ZipFile": zipOf(t, "app.py")}}), 400, codeInvalid, "such as app.lambda_handler"},
 		{"module for a language", with(object{"Runtime": "nodejs22.x", "Handler": "index.handler"}), 400, codeInvalid, "is a Wasm module"},
 		{"source for a language", with(object{"Runtime": "python3.12", "Handler": "a.b", "Code": object{"ZipFile": []byte("def b(): 0")}}), 400, codeInvalid, "not a zip archive"},
 		{"files for no language", with(object{"Code": object{"ZipFile": zipOf(t, "app.py")}}), 400, codeInvalid, "no Wasm module"},
-		{"long handler", with(object{"Handler": strings.Repeat("é", 129)}), 400, codeInvalid, "Handler must have at most 128 characters"},
-		{"white space in a handler", with(object{"Handler": "a\fb"}), 400, codeInvalid, "Handler must not contain white space"},
-		{"timeout", with(object{"Timeout": 901}), 400, codeInvalid, "Timeout"},
-		{"no timeout", with(object{"Timeout": 0}), 400, codeInvalid, "Timeout"},
+		{"long handler", with(object{"Handler": strings.Repeat("é", 129)}), 400, codeValidation, "'handler' failed to satisfy constraint: Member must have length less than or equal to 128"},
+		{"white space in a handler", with(object{"Handler": "a\fb"}), 400, codeValidation, "'handler' failed to satisfy constraint: Member must satisfy regular expression pattern: "},
+		{"timeout", with(object{"Timeout": 901}), 400, codeValidation, "1 validation error detected: Value '901' at 'timeout' failed to satisfy constraint: Member must have value less than or equal to 900"},
+		{"no timeout", with(object{"Timeout": 0}), 400, codeValidation, "1 validation error detected: Value '0' at 'timeout' failed to satisfy constraint: Member must have value greater than or equal to 1"},
 		{"millis", with(object{"Ledge": object{"TimeoutMillis": -1}}), 400, codeInvalid, "TimeoutMillis"},
-		{"memory", with(object{"MemorySize": 1 << 40}), 400, codeInvalid, "MemorySize"},
+		{"memory", with(object{"MemorySize": 1 << 40}), 400, codeValidation, "'memorySize' failed to satisfy constraint: Member must have value less than or equal to 4096"},
 		{"huge memory", with(object{"MemorySize": json.Number("99999999999999999999")}), 400, codeContent, "MemorySize"},
 		{"isolation", with(object{"Ledge": object{"Isolation": "none"}}), 400, codeInvalid, "isolation"},
 		{"concurrency", with(object{"Ledge": object{"Concurrency": 1001}}), 400, codeInvalid, "Concurrency"},
@@ -252,9 +252,10 @@ func TestBadFunctionsChangeNothing(t *testing.T) {
 		{"function to invoke", with(object{"Ledge": object{"AllowInvoke": []string{"a b"}}}), 400, codeInvalid, "not a function name"},
 		{"topic filter", with(object{"Ledge": object{"AllowPublish": []string{"#/a"}}}), 400, codeInvalid, "topic filter"},
 		{"environment", with(object{"Environment": object{"Variables": object{"1": ""}}}), 400, codeInvalid, "variable name"},
-		{"reserved", with(object{"Environment": object{"Variables": object{"AWS_REGION": ""}}}), 400, codeInvalid, "reserved"},
-		{"handler", with(object{"Handler": "a b"}), 400, codeInvalid, "Handler"},
-		{"description", with(object{"Description": strings.Repeat("é", 257)}), 400, codeInvalid, "Description"},
+		{"reserved", with(object{"Environment": object{"Variables": object{"LAMBDA_TASK_ROOT": "", "AWS_REGION": "", "A": ""}}}), 400, codeInvalid,
+			"Lambda was unable to configure your environment variables because the environment variables you have provided contains reserved keys that are currently not supported for modification. Reserved keys used in this request: AWS_REGION, LAMBDA_TASK_ROOT"},
+		{"handler", with(object{"Handler": "a b"}), 400, codeValidation, "handler"},
+		{"description", with(object{"Description": strings.Repeat("é", 257)}), 400, codeValidation, "description"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			n.t = t
@@ -295,7 +296,7 @@ func TestLists(t *testing.T) {
 	if !slices.Equal(got, want) || pages != 3 {
 		t.Errorf("listed %v in %d pages", got, pages)
 	}
-	for _, bad := range []string{"MaxItems=0", "MaxItems=x", "MaxItems=10001", "Marker=a%2Fb", "FunctionVersion=ALL"} {
+	for _, bad := range []string{"MaxItems=0", "MaxItems=x", "MaxItems=10001", "Marker=a%2Fb", "Marker=a:1", "MasterRegion=us-east-1"} {
 		n.refused(400, codeInvalid, "", "GET", functions+"?"+bad, nil)
 	}
 	usage := n.want(http.StatusOK, "GET", "/2016-08-19/account-settings/", nil)
@@ -360,6 +361,11 @@ func TestVersionsAndAliases(t *testing.T) {
 			{"Name": "a b", "FunctionVersion": "1"},
 			{"Name": "x"},
 			{"Name": "x", "FunctionVersion": "live"},
+			{"Name": strings.Repeat("x", 129), "FunctionVersion": "1"},
+		} {
+			n.refused(400, codeValidation, "", "POST", path+"/aliases", bad)
+		}
+		for _, bad := range []object{
 			{"Name": "x", "FunctionVersion": "1", "RoutingConfig": object{"AdditionalVersionWeights": object{"2": 1.5}}},
 			{"Name": "x", "FunctionVersion": "1", "RoutingConfig": object{"AdditionalVersionWeights": object{"1": 0.5}}},
 			{"Name": "x", "FunctionVersion": "1", "RoutingConfig": object{"AdditionalVersionWeights": object{"2": 0.5, "3": 0.1}}},
@@ -368,13 +374,15 @@ func TestVersionsAndAliases(t *testing.T) {
 		} {
 			n.refused(400, codeInvalid, "", "POST", path+"/aliases", bad)
 		}
-		n.refused(409, codeConflict, "", "POST", path+"/aliases", object{"Name": "live", "FunctionVersion": "1"})
-		n.refused(404, codeNotFound, "", "POST", path+"/aliases", object{"Name": "x", "FunctionVersion": "9"})
-		n.refused(404, codeNotFound, "", "PUT", path+"/aliases/nothing", object{})
+		n.refused(409, codeConflict, "Alias already exists: arn:aws:lambda:eu-north-1:000000000000:function:hello:live", "POST", path+"/aliases", object{"Name": "live", "FunctionVersion": "1"})
+		n.refused(404, codeNotFound, "Function not found: arn:aws:lambda:eu-north-1:000000000000:function:hello:9", "POST", path+"/aliases", object{"Name": "x", "FunctionVersion": "9"})
+		n.refused(404, codeNotFound, "function:hello:9", "PUT", path+"/aliases/live", object{"FunctionVersion": "9", "RoutingConfig": object{}})
+		n.refused(404, codeNotFound, "Cannot find alias arn", "PUT", path+"/aliases/nothing", object{})
 		n.refused(412, codePrecondition, "", "PUT", path+"/aliases/live", object{"RevisionId": "x"})
 		n.refused(400, codeInvalid, "", "PUT", path+"/aliases/live", object{"FunctionVersion": "2"})
 		n.refused(404, codeNotFound, "Cannot find alias arn", "GET", path+"/aliases/nothing", nil)
-		n.refused(404, codeNotFound, "", "DELETE", path+"/aliases/nothing", nil)
+		n.want(http.StatusNoContent, "DELETE", path+"/aliases/nothing", nil)
+		n.refused(404, codeNotFound, "Function not found", "DELETE", functions+"/nobody/aliases/nothing", nil)
 		n.refused(404, codeNotFound, "", "GET", functions+"/nobody/aliases", nil)
 		n.refused(404, codeNotFound, "", "GET", functions+"/nobody/versions", nil)
 	})

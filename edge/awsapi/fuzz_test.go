@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"testing"
 
+	"ledge/edge/awsapi/restjson"
 	"ledge/edge/gateway"
 	"ledge/persist"
 )
@@ -19,6 +20,10 @@ func FuzzDecode(f *testing.F) {
 		`{"Routes":[{"Route":"GET /x/{id}","Payload":"raw","CORS":{"AllowOrigins":["*"],"MaxAge":1}}],"Publish":true}`,
 		`{"Name":"live","FunctionVersion":"1","RoutingConfig":{"AdditionalVersionWeights":{"2":0.5}}}`,
 		`{"Route":"$default","Function":"a:b","Replace":true}`, `{"Timeout":"3"}`, `{"Timeout":1e99}`, "{\"Description\":\"\xff\"}",
+		`{"FunctionName":"hello","EventSourceArn":"arn:aws:dynamodb:us-east-1:000000000000:table/t/stream/LATEST","StartingPosition":"LATEST","BatchSize":10,"FilterCriteria":{"Filters":[{"Pattern":"{}"}]},"DestinationConfig":{"OnFailure":{"Destination":"arn:aws:lambda:us-east-1:000000000000:function:x"}}}`,
+		`{"StatementId":"s","Action":"lambda:InvokeFunction","Principal":"apigateway.amazonaws.com","SourceArn":"arn:aws:execute-api:us-east-1:000000000000:a/*"}`,
+		`{"AuthType":"NONE","Cors":{"AllowOrigins":["*"],"MaxAge":1},"InvokeMode":"BUFFERED"}`, `{"MaximumRetryAttempts":1,"MaximumEventAgeInSeconds":60}`,
+		`{"Layers":["arn:aws:lambda:us-east-1:000000000000:layer:a:1"],"SnapStart":{"ApplyOn":"None"},"LoggingConfig":{"LogFormat":"Text"},"DurableConfig":null}`,
 		`{"Ledge":null,"Environment":null,"Code":null,"Routes":[null]}`,
 	} {
 		f.Add([]byte(seed))
@@ -37,7 +42,7 @@ func FuzzDecode(f *testing.F) {
 		}
 		return true
 	}
-	a := &api{Config: Config{Region: DefaultRegion}}
+	a := &api{Config: Config{Region: DefaultRegion, Store: emptyStore{}}}
 	shown := func(t *testing.T, fn persist.Function) {
 		if fn.MemoryMB < 0 || fn.TimeoutMillis < 0 {
 			t.Errorf("settings overflowed: %+v", fn)
@@ -48,19 +53,53 @@ func FuzzDecode(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
 		var create createFunctionRequest
-		if fn := (persist.Function{}); !refused(t, decode(body, &create)) && !refused(t, create.apply(&fn)) {
+		if fn := (persist.Function{}); !refused(t, restjson.Decode(body, &create)) && !refused(t, create.check()) && !refused(t, a.apply(&create.settings, &fn)) {
 			shown(t, fn)
 		}
 		var deploy deployRequest
-		if !refused(t, decode(body, &deploy)) {
-			change, err := deploy.change("hello")
+		if !refused(t, restjson.Decode(body, &deploy)) {
+			change, err := a.changeOf(&deploy, "hello")
 			if fn := (persist.Function{}); !refused(t, err) && !refused(t, change.Edit(&fn)) {
 				shown(t, fn)
 				shownRoutes(change.Routes)
 			}
 		}
+		var permission permissionRequest
+		if !refused(t, restjson.Decode(body, &permission)) && !refused(t, permission.check()) {
+			if _, err := json.Marshal(permission.statementOf(a.arn("hello", ""))); err != nil {
+				t.Error(err)
+			}
+		}
+		var mapping mappingRequest
+		if !refused(t, restjson.Decode(body, &mapping)) {
+			for _, kind := range []sourceKind{feedSource, topicSource} {
+				m := persist.EventSourceMapping{BatchSize: 1, MaxAgeSeconds: -1}
+				if refused(t, mapping.start(kind, &m)) || refused(t, a.applyMapping(t.Context(), &mapping, kind, &m)) {
+					continue
+				}
+				if _, err := json.Marshal(a.mappingOf(m, "")); err != nil || m.BatchSize < 1 || m.BatchSize > 10000 || len(m.Filters) > maxFilters {
+					t.Errorf("mapping %+v, %v", m, err)
+				}
+			}
+		}
+		var event eventInvokeRequest
+		if c := (persist.AsyncConfig{Function: "hello"}); !refused(t, restjson.Decode(body, &event)) && !refused(t, a.applyEventInvoke(t.Context(), &event, &c)) {
+			if _, err := json.Marshal(a.eventInvokeOf(c)); err != nil || c.MaxRetries != nil && *c.MaxRetries > maxEventRetries {
+				t.Errorf("event invoke config %+v, %v", c, err)
+			}
+		}
+		var url urlRequest
+		if !refused(t, restjson.Decode(body, &url)) && !refused(t, url.check()) {
+			if _, err := json.Marshal(a.urlOf(persist.FunctionURL{CORS: url.Cors.stored()})); err != nil {
+				t.Error(err)
+			}
+		}
+		var layer publishLayerRequest
+		if !refused(t, restjson.Decode(body, &layer)) {
+			refused(t, layer.check())
+		}
 		var alias aliasRequest
-		if !refused(t, decode(body, &alias)) && !refused(t, alias.check()) {
+		if !refused(t, restjson.Decode(body, &alias)) && !refused(t, alias.check()) {
 			record := persist.Alias{}
 			alias.apply(&record)
 			if _, err := json.Marshal(a.aliasOf(record)); err != nil {
@@ -68,6 +107,17 @@ func FuzzDecode(f *testing.F) {
 			}
 		}
 	})
+}
+
+// emptyStore is a Store without functions and layers.
+type emptyStore struct{ Store }
+
+func (emptyStore) GetFunction(string, string) (persist.Function, error) {
+	return persist.Function{}, persist.ErrNotFound
+}
+
+func (emptyStore) GetLayerVersion(string, uint64) (persist.LayerVersion, error) {
+	return persist.LayerVersion{}, persist.ErrNotFound
 }
 
 // FuzzParseName: what is accepted is a name that can be stored, and its ARN is

@@ -2,22 +2,24 @@ package awsapi
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
 	"net/http"
 	"slices"
 	"strings"
 	"time"
 
 	"ledge/edge"
+	"ledge/edge/awsapi/identity"
+	"ledge/edge/awsapi/restjson"
 	"ledge/engine"
 	"ledge/persist"
 )
 
-// Store is the part of persist.Store that the control plane reads. Changes go
-// through the Reconciler.
+// Store is the part of persist.Store that the control plane uses. What must be
+// made live is changed through the Reconciler.
 type Store interface {
 	GetFunction(name, qualifier string) (persist.Function, error)
 	Functions(after string, limit int) (fns []persist.Function, more bool, err error)
@@ -26,6 +28,20 @@ type Store interface {
 	Aliases(function string) ([]persist.Alias, error)
 	Routes() ([]persist.Route, error)
 	FunctionRoutes(function string) ([]persist.Route, error)
+	AllVersions(name, after string, limit int) (fns []persist.Function, more bool, err error)
+	GetProvisioned(function, qualifier string) (persist.Provisioned, error)
+	ProvisionedOf(function string) ([]persist.Provisioned, error)
+	GetLayerVersion(name string, version uint64) (persist.LayerVersion, error)
+	LayerVersions(name string) ([]persist.LayerVersion, error)
+	Layers() ([]persist.LayerVersion, error)
+	GetAsyncConfig(function, qualifier string) (persist.AsyncConfig, error)
+	AsyncConfigs(function string) ([]persist.AsyncConfig, error)
+	FunctionURLsOf(function string) ([]persist.FunctionURL, error)
+	FunctionURLs() ([]persist.FunctionURL, error)
+	GetPolicy(function, qualifier string) (persist.Policy, error)
+	Mappings() ([]persist.EventSourceMapping, error)
+	configStore
+	configStore
 }
 
 // Logs is the part of persist.Logs that the control plane reads.
@@ -39,6 +55,12 @@ type Logs interface {
 // Invoker is the engine's other door.
 type Invoker interface {
 	Invoke(ctx context.Context, inv *engine.Invocation, res *engine.Result) error
+}
+
+// AsyncInvoker runs functions later: scheduler.Queue.
+type AsyncInvoker interface {
+	// InvokeAsync returns when the event is on disk. It borrows payload.
+	InvokeAsync(function, qualifier string, id engine.RequestID, payload []byte) error
 }
 
 var (
@@ -55,6 +77,7 @@ type Version struct {
 	OS       string `json:",omitempty"`
 	Arch     string `json:",omitempty"`
 	HTTP     string `json:",omitempty"` // the gateway's listen address
+	Control  string `json:",omitempty"` // the control plane's
 }
 
 // DefaultRegion stands in ARNs where the Config names no region.
@@ -68,6 +91,16 @@ type Config struct {
 	Invoker    Invoker
 	Logs       Logs
 
+	// Keys knows who may do what. Nil refuses everybody on the network; the
+	// socket asks nobody.
+	Keys *identity.Keyring
+	// Audit keeps what was changed, and by whom. Nil keeps nothing.
+	Audit AuditLog
+	// Async takes invocations of type Event. Nil refuses them.
+	Async AsyncInvoker
+	// Services are the operations of the services that are packages of their own.
+	Services []restjson.Operation
+
 	Region  string // in ARNs; empty means DefaultRegion
 	Version Version
 	// Problems returns what the operator should know now, one sentence each;
@@ -80,26 +113,29 @@ type Config struct {
 	Now func() time.Time
 }
 
-// api is the handler. It holds no state of its own but the upload slots.
+// api is the control plane. It holds no state of its own but the upload slots.
 type api struct {
 	Config
-	// uploads bounds how many large bodies are in memory at the same time: one
-	// takes up to MaxUpload and three quarters of it again, decoded.
-	uploads   chan struct{}
-	bodyPause time.Duration // bodyPause, or a test's
+	operations []restjson.Operation // all, by service and name
+	uploads    uploads
+	bodyPause  time.Duration // bodyPause, or a test's
+	linkKey    [32]byte      // signs links, as long as this process lives
 }
 
-// maxUploads is the number of large bodies that are read at the same time.
-const maxUploads = 2
-
-// operation answers one request. An error that it returns is written as an
-// AWS error, unless the response has begun: then the connection is cut.
-type operation func(w http.ResponseWriter, r *http.Request) error
-
-// New returns the control plane's handler. It is safe for concurrent use. The
-// server it runs in should set a ReadHeaderTimeout and no WriteTimeout:
+// New returns the handlers of the control plane: network, which asks for
+// credentials, and socket, which trusts whoever can open the node's Unix
+// socket. Both are safe for concurrent use. A server they run in should set a
+// ReadHeaderTimeout, ConnContext of this package, and no WriteTimeout:
 // invocations and followed logs take their time.
-func New(cfg Config) http.Handler {
+//
+// It panics where two operations have the same path, which is a mistake in the
+// program.
+func New(cfg Config) (network, socket http.Handler) {
+	a := newAPI(cfg)
+	return a.handler(a.identify), a.handler(a.trust)
+}
+
+func newAPI(cfg Config) *api {
 	if cfg.Region == "" {
 		cfg.Region = DefaultRegion
 	}
@@ -112,68 +148,48 @@ func New(cfg Config) http.Handler {
 	if cfg.Problems == nil {
 		cfg.Problems = func() []string { return nil }
 	}
-	return (&api{Config: cfg, uploads: make(chan struct{}, maxUploads), bodyPause: bodyPause}).handler()
+	a := &api{Config: cfg, uploads: make(uploads, maxUploads), bodyPause: bodyPause}
+	rand.Read(a.linkKey[:]) // it never fails, see its documentation
+	a.operations = slices.Concat(a.lambdaOperations(), a.nodeOperations(), a.keyOperations(), a.stsOperations(), cfg.Services)
+	slices.SortStableFunc(a.operations, byName)
+	return a
 }
 
-// handler returns the API's paths.
-func (a *api) handler() http.Handler {
-	const functions = "/2015-03-31/functions"
-	list := map[string]operation{"GET": a.listFunctions, "POST": a.createFunction}
-	settings := map[string]operation{"GET": a.getAccountSettings}
+// handler returns the API's paths; admit says who sends a request.
+func (a *api) handler(admit admission) http.Handler {
 	mux := http.NewServeMux()
-	for path, methods := range map[string]map[string]operation{
-		functions:                             list,
-		functions + "/{$}":                    list, // as the AWS CLI writes it
-		functions + "/{name}":                 {"GET": a.getFunction, "DELETE": a.deleteFunction},
-		functions + "/{name}/code":            {"PUT": a.updateFunctionCode},
-		functions + "/{name}/configuration":   {"GET": a.getFunctionConfiguration, "PUT": a.updateFunctionConfiguration},
-		functions + "/{name}/invocations":     {"POST": a.invoke},
-		functions + "/{name}/versions":        {"GET": a.listVersions, "POST": a.publishVersion},
-		functions + "/{name}/aliases":         {"GET": a.listAliases, "POST": a.createAlias},
-		functions + "/{name}/aliases/{alias}": {"GET": a.getAlias, "PUT": a.updateAlias, "DELETE": a.deleteAlias},
-		"/2016-08-19/account-settings":        settings,
-		"/2016-08-19/account-settings/{$}":    settings,
-		"/v1/version":                         {"GET": a.getVersion},
-		"/v1/health":                          {"GET": a.getHealth},
-		"/v1/functions/{name}":                {"PUT": a.deploy},
-		"/v1/functions/{name}/logs":           {"GET": a.readLogs},
-		"/v1/routes":                          {"GET": a.listRoutes, "PUT": a.putRoute, "DELETE": a.deleteRoute},
-	} {
-		mux.Handle(path, a.byMethod(methods))
+	err := register(mux, a.operations, func(p *place) http.Handler {
+		return a.handle(func(w http.ResponseWriter, r *http.Request) error {
+			op, known := p.find(r)
+			switch {
+			case op == nil && known:
+				return unknownPath(w, r)
+			case op == nil:
+				w.Header().Set("Allow", p.allow)
+				return &fault{Status: http.StatusMethodNotAllowed, Code: "MethodNotAllowedException",
+					Message: fmt.Sprintf("%s is not a method of %s; use %s", r.Method, r.URL.Path, p.allow)}
+			}
+			return a.serve(w, r, op, admit)
+		})
+	})
+	if err != nil {
+		panic(err)
 	}
 	mux.Handle("/", a.handle(unknownPath))
 	return mux
 }
 
-// byMethod chooses the operation; a method without one is told which have.
-func (a *api) byMethod(methods map[string]operation) http.Handler {
-	allow := strings.Join(slices.Sorted(maps.Keys(methods)), ", ")
-	return a.handle(func(w http.ResponseWriter, r *http.Request) error {
-		method := r.Method
-		if method == http.MethodHead {
-			method = http.MethodGet // net/http leaves the body out
-		}
-		op, known := methods[method]
-		if !known {
-			w.Header().Set("Allow", allow)
-			return &fault{Status: http.StatusMethodNotAllowed, Code: "MethodNotAllowedException",
-				Message: fmt.Sprintf("%s is not a method of %s; use %s", r.Method, r.URL.Path, allow)}
-		}
-		return op(w, r)
-	})
-}
-
 // handle runs op and turns its error into a response.
-func (a *api) handle(op operation) http.Handler {
+func (a *api) handle(op restjson.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("X-Amzn-Requestid", engine.NewRequestID().String())
+		w.Header().Set(requestIDHeader, engine.NewRequestID().String())
 		w.Header().Set("X-Content-Type-Options", "nosniff")
 		out := &response{ResponseWriter: w}
 		err := op(out, r)
 		if err == nil {
 			return
 		}
-		if out.begun { // too late for a status: the client must not take this for the whole
+		if out.status != 0 { // too late for another: the client must not take this for the whole
 			panic(http.ErrAbortHandler)
 		}
 		f := faultOf(err)
@@ -182,23 +198,30 @@ func (a *api) handle(op operation) http.Handler {
 		} else if f.Status == http.StatusInternalServerError || f.Status == http.StatusInsufficientStorage {
 			a.Log.Error("control plane request failed", "method", r.Method, "path", r.URL.Path, "error", err)
 		}
-		f.write(out)
+		writeFault(out, r, f)
 	})
 }
 
-// response remembers whether a status was sent.
+// requestIDHeader is where AWS's clients look for the ID of a request.
+const requestIDHeader = "X-Amzn-Requestid"
+
+// response remembers which status was sent; 0 is none yet.
 type response struct {
 	http.ResponseWriter
-	begun bool
+	status int
 }
 
 func (w *response) WriteHeader(status int) {
-	w.begun = true
+	if w.status == 0 {
+		w.status = status
+	}
 	w.ResponseWriter.WriteHeader(status)
 }
 
 func (w *response) Write(b []byte) (int, error) {
-	w.begun = true
+	if w.status == 0 {
+		w.status = http.StatusOK
+	}
 	return w.ResponseWriter.Write(b)
 }
 
@@ -211,8 +234,7 @@ func (w *response) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 func unknownPath(_ http.ResponseWriter, r *http.Request) error {
 	first, _, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
 	if _, err := time.Parse(time.DateOnly, first); err == nil {
-		return &fault{Status: http.StatusNotImplemented, Code: "NotImplementedException",
-			Message: fmt.Sprintf("%s %s is not implemented by this node", r.Method, r.URL.Path)}
+		return restjson.NotImplemented(fmt.Sprintf("%s %s is not implemented by this node", r.Method, r.URL.Path))
 	}
 	return &fault{Status: http.StatusNotFound, Code: "UnknownOperationException",
 		Message: fmt.Sprintf("%s %s is not a path of this API", r.Method, r.URL.Path)}

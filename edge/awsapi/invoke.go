@@ -3,121 +3,224 @@ package awsapi
 import (
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"strconv"
-	"time"
 
+	"ledge/edge/awsapi/restjson"
 	"ledge/engine"
+	"ledge/persist"
 )
 
 // tailBytes is how much of the end of a log X-Amz-Log-Result carries, as in
 // AWS Lambda.
 const tailBytes = 4 << 10
 
-// invoke is https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html.
-// A client that hangs up cancels the invocation.
-func (a *api) invoke(w http.ResponseWriter, r *http.Request) error {
-	name, qualifier, err := function(r)
-	if err != nil {
-		return err
-	}
-	tail, err := wantsTail(r)
-	if err != nil {
-		return err
-	}
-	switch kind := r.Header.Get("X-Amz-Invocation-Type"); kind {
-	case "", "RequestResponse":
-	case "DryRun":
-		if _, err := a.Store.GetFunction(name, qualifier); err != nil {
-			return a.functionNotFound(err, name, qualifier)
-		}
-		w.WriteHeader(http.StatusNoContent)
-		return nil
-	case "Event":
-		return &fault{Status: http.StatusNotImplemented, Code: "NotImplementedException",
-			Message: "InvocationType Event is not implemented by this node yet; use RequestResponse"}
-	default:
-		return invalid(fmt.Sprintf("InvocationType %.100q is not one of RequestResponse, Event, DryRun", kind))
-	}
-	payload, err := readBody(w, r, engine.DefaultLimits().RequestBytes, a.bodyPause)
-	if err != nil {
-		return err
-	}
-	if len(payload) == 0 {
-		payload = []byte("{}")
-	}
+// MaxEvent bounds the payload of an asynchronous invocation, in bytes
+// (https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html).
+const MaxEvent = 1 << 20
 
+// Kinds of invocations, as X-Amz-Invocation-Type names them.
+const (
+	invokeAndWait = "RequestResponse"
+	invokeEvent   = "Event"
+	invokeDryRun  = "DryRun"
+)
+
+// call is a request to invoke a function.
+type call struct {
+	name, qualifier string
+	kind            string
+	tail            bool // the end of the log is wanted
+	payload         []byte
+	client          []byte // the client context, JSON; nil: none
+}
+
+// callOf reads a request of Invoke and its relatives. The payload is borrowed
+// from the request.
+func (a *api) callOf(r *http.Request, kinds ...string) (c call, err error) {
+	if c.name, c.qualifier, err = function(r); err != nil {
+		return c, err
+	}
+	if c.tail, err = wantsTail(r); err != nil {
+		return c, err
+	}
+	if c.kind = r.Header.Get("X-Amz-Invocation-Type"); c.kind == "" {
+		c.kind = invokeAndWait
+	}
+	var bad violations
+	if bad.oneOf(c.kind, "invocationType", kinds...); len(bad) > 0 {
+		return c, bad.err()
+	}
+	switch {
+	case r.Header.Get("X-Amz-Tenant-Id") != "":
+		return c, unsupported("TenantId", "functions have no tenants")
+	case r.Header.Get("X-Amz-Durable-Execution-Name") != "":
+		return c, unsupported("DurableExecutionName", "there are no durable executions")
+	}
+	if c.client, err = clientContext(r.Header.Get("X-Amz-Client-Context")); err != nil {
+		return c, err
+	}
+	if c.payload = restjson.Body(r.Context()); len(c.payload) == 0 {
+		c.payload = []byte("{}")
+	}
+	return c, a.checkPayload(&c)
+}
+
+// clientContext decodes what a client says of itself. The engine checks it.
+func clientContext(header string) ([]byte, error) {
+	if header == "" {
+		return nil, nil
+	}
+	text, err := base64.StdEncoding.DecodeString(header)
+	if err != nil {
+		return nil, &fault{Status: http.StatusBadRequest, Code: codeContent,
+			Message: "Client context must be a valid Base64-encoded JSON object."}
+	}
+	return text, nil
+}
+
+// checkPayload refuses what is no JSON for a function that takes only that:
+// those of a language. Nearly all payloads are JSON, so the function is looked up
+// last.
+func (a *api) checkPayload(c *call) error {
+	if json.Valid(c.payload) {
+		return nil
+	}
+	fn, err := a.Store.GetFunction(c.name, c.qualifier)
+	if errors.Is(err, persist.ErrNotFound) {
+		return nil // for the engine to say
+	}
+	if err != nil {
+		return err
+	}
+	if fn.Runtime == engine.RuntimeWASI || fn.Runtime == engine.RuntimeExtism {
+		return nil
+	}
+	var any json.RawMessage
+	return &fault{Status: http.StatusBadRequest, Code: codeContent,
+		Message: fmt.Sprintf("Could not parse request body into json: Could not parse payload into json: %v", json.Unmarshal(c.payload, &any))}
+}
+
+// invoke is https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html.
+// A client that hangs up cancels the invocation, unless it is an event.
+func (a *api) invoke(w http.ResponseWriter, r *http.Request) error {
+	c, err := a.callOf(r, invokeAndWait, invokeEvent, invokeDryRun)
+	if err != nil {
+		return err
+	}
+	switch c.kind {
+	case invokeDryRun:
+		return a.dryRun(w, &c)
+	case invokeEvent:
+		if err := a.enqueue(w, &c); err != nil {
+			return err
+		}
+		w.WriteHeader(http.StatusAccepted)
+		return nil
+	}
+	done, err := a.run(w, r, &c)
+	if err != nil {
+		return err
+	}
+	h := w.Header()
+	if done.failure != nil {
+		h.Set("X-Amz-Function-Error", "Unhandled")
+	}
+	if done.log != "" {
+		h.Set("X-Amz-Log-Result", done.log)
+	}
+	kind := "application/json"
+	if !json.Valid(done.reply) {
+		kind = "application/octet-stream"
+	}
+	h.Set("Content-Type", kind)
+	h.Set("Content-Length", strconv.Itoa(len(done.reply)))
+	w.WriteHeader(http.StatusOK)
+	_, _ = w.Write(done.reply) // a client that is gone needs no answer
+	return nil
+}
+
+// dryRun answers whether the function could be invoked by who asks.
+func (a *api) dryRun(w http.ResponseWriter, c *call) error {
+	if _, err := a.Store.GetFunction(c.name, c.qualifier); err != nil {
+		return a.functionNotFound(err, c.name, c.qualifier)
+	}
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+// enqueue puts an event on disk, to be run later. The reply is not begun.
+func (a *api) enqueue(w http.ResponseWriter, c *call) error {
+	if len(c.payload) > MaxEvent {
+		return &fault{Status: http.StatusRequestEntityTooLarge, Code: codeTooLarge,
+			Message: fmt.Sprintf("%d byte payload is too large for the Event invocation type (limit %d bytes)", len(c.payload), MaxEvent)}
+	}
+	if a.Async == nil {
+		return restjson.NotImplemented("InvocationType Event is not implemented: this node has no queue")
+	}
+	if _, err := a.Store.GetFunction(c.name, c.qualifier); err != nil {
+		return a.functionNotFound(err, c.name, c.qualifier)
+	}
+	id := engine.NewRequestID()
+	w.Header().Set("X-Amzn-Requestid", id.String()) // the one that its logs have
+	err := a.Async.InvokeAsync(c.name, c.qualifier, id, c.payload)
+	if errors.Is(err, persist.ErrQueueFull) {
+		return &fault{Status: http.StatusTooManyRequests, Code: codeThrottled, Reason: "CallerRateLimitExceeded", Retry: 1,
+			Message: "Rate Exceeded: the node's queue of asynchronous invocations is full"}
+	}
+	return a.functionNotFound(err, c.name, c.qualifier)
+}
+
+// invokeAsync is Lambda's first form of an event
+// (https://docs.aws.amazon.com/lambda/latest/api/API_InvokeAsync.html).
+func (a *api) invokeAsync(w http.ResponseWriter, r *http.Request) error {
+	c, err := a.callOf(r, invokeAndWait)
+	if err != nil {
+		return err
+	}
+	if err := a.enqueue(w, &c); err != nil {
+		return err
+	}
+	return writeJSON(w, http.StatusAccepted, struct{ Status int }{http.StatusAccepted})
+}
+
+// outcome is what came of an invocation.
+type outcome struct {
+	reply   []byte
+	failure *engine.FunctionError // nil: none; else reply is it, in JSON
+	log     string                // the end of it in base64, where it was wanted
+}
+
+// run invokes the function and sets the headers that all replies have. An error
+// means that the function is not to blame: nothing was run, or nobody listens.
+func (a *api) run(w http.ResponseWriter, r *http.Request, c *call) (outcome, error) {
 	inv := engine.Invocation{
-		Function: name, Qualifier: qualifier, Source: engine.SourceAPI,
-		RequestID: engine.NewRequestID(), Payload: payload,
+		Function: c.name, Qualifier: c.qualifier, Source: engine.SourceAPI,
+		RequestID: engine.NewRequestID(), Payload: c.payload, ClientContext: c.client,
 	}
 	w.Header().Set("X-Amzn-Requestid", inv.RequestID.String()) // the one that its logs have
 	var res engine.Result
-	err = a.Invoker.Invoke(r.Context(), &inv, &res)
-	reply := res.Payload
+	err := a.Invoker.Invoke(r.Context(), &inv, &res)
+	done := outcome{reply: res.Payload}
 	if err != nil {
 		failure, own := engine.AsFunctionError(err)
-		if !own || r.Context().Err() != nil {
-			return a.functionNotFound(err, name, qualifier)
+		switch {
+		case errors.Is(err, engine.ErrClientContext):
+			return done, &fault{Status: http.StatusBadRequest, Code: codeContent,
+				Message: "Client context must be a valid Base64-encoded JSON object."}
+		case !own || r.Context().Err() != nil:
+			return done, a.functionNotFound(err, c.name, c.qualifier)
 		}
-		reply = failure.AppendJSON(nil)
-		w.Header().Set("X-Amz-Function-Error", "Unhandled")
+		done.reply, done.failure = failure.AppendJSON(nil), failure
 	}
 	if res.Version != "" {
 		w.Header().Set("X-Amz-Executed-Version", res.Version)
 	}
-	if tail {
+	if c.tail {
 		log := a.invocationLog(&inv, &res)
-		w.Header().Set("X-Amz-Log-Result", base64.StdEncoding.EncodeToString(log[max(0, len(log)-tailBytes):]))
+		done.log = base64.StdEncoding.EncodeToString(log[max(0, len(log)-tailBytes):])
 	}
-	kind := "application/json"
-	if !json.Valid(reply) {
-		kind = "application/octet-stream"
-	}
-	w.Header().Set("Content-Type", kind)
-	w.Header().Set("Content-Length", strconv.Itoa(len(reply)))
-	w.WriteHeader(http.StatusOK)
-	_, _ = w.Write(reply) // a client that is gone needs no answer
-	return nil
+	return done, nil
 }
-
-func wantsTail(r *http.Request) (bool, error) {
-	switch kind := r.Header.Get("X-Amz-Log-Type"); kind {
-	case "", "None":
-		return false, nil
-	case "Tail":
-		return true, nil
-	default:
-		return false, invalid(fmt.Sprintf("LogType %.100q is not one of None, Tail", kind))
-	}
-}
-
-// invocationLog returns what the guest logged between the lines that AWS
-// Lambda writes around it.
-func (a *api) invocationLog(inv *engine.Invocation, res *engine.Result) []byte {
-	id, rep := inv.RequestID.String(), res.Report
-	log := make([]byte, 0, len(res.Log)+512)
-	log = fmt.Appendf(log, "START RequestId: %s Version: %s\n", id, res.Version)
-	log = append(log, res.Log...)
-	if n := len(res.Log); n > 0 && res.Log[n-1] != '\n' {
-		log = append(log, '\n')
-	}
-	log = fmt.Appendf(log, "END RequestId: %s\n", id)
-	log = fmt.Appendf(log, "REPORT RequestId: %s\tDuration: %.2f ms\tBilled Duration: %d ms\t",
-		id, millis(rep.Duration), rep.Billed.Milliseconds())
-	if fn, err := a.Store.GetFunction(inv.Function, res.Version); err == nil { // else it was deleted meanwhile
-		log = fmt.Appendf(log, "Memory Size: %d MB\t", fn.MemoryMB)
-	}
-	log = fmt.Appendf(log, "Max Memory Used: %d MB\t", (rep.Memory+1<<20-1)>>20)
-	if rep.Init > 0 {
-		name := "Init"
-		if rep.Restored {
-			name = "Restore" // as for functions with SnapStart
-		}
-		log = fmt.Appendf(log, "%s Duration: %.2f ms\t", name, millis(rep.Init))
-	}
-	return append(log, '\n')
-}
-
-func millis(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }

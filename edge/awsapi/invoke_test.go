@@ -3,16 +3,20 @@ package awsapi
 import (
 	"context"
 	"encoding/base64"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"net/http"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"ledge/engine"
+	"ledge/persist"
 )
 
 const invocations = functions + "/hello/invocations"
@@ -150,9 +154,9 @@ func TestInvocationTypes(t *testing.T) {
 	}
 	n.want(http.StatusNoContent, "POST", invocations, "{}", "X-Amz-Invocation-Type", "DryRun")
 	n.refused(404, codeNotFound, "Function not found", "POST", functions+"/nobody/invocations", "{}", "X-Amz-Invocation-Type", "DryRun")
-	n.refused(501, "NotImplementedException", "Event", "POST", invocations, "{}", "X-Amz-Invocation-Type", "Event")
-	n.refused(400, codeInvalid, "Later", "POST", invocations, "{}", "X-Amz-Invocation-Type", "Later")
-	n.refused(400, codeInvalid, "Head", "POST", invocations, "{}", "X-Amz-Log-Type", "Head")
+	n.refused(501, "NotImplementedException", "durable", "POST", "/2025-12-01/durable-executions/arn%2Fx/stop", "{}")
+	n.refused(400, codeValidation, "Later", "POST", invocations, "{}", "X-Amz-Invocation-Type", "Later")
+	n.refused(400, codeValidation, "Head", "POST", invocations, "{}", "X-Amz-Log-Type", "Head")
 	n.refused(413, codeTooLarge, "6291456", "POST", invocations, make([]byte, 6<<20+1))
 }
 
@@ -184,4 +188,127 @@ func TestHangUpCancels(t *testing.T) {
 	if err := <-done; !errors.Is(err, context.Canceled) {
 		t.Errorf("the client ended with %v", err)
 	}
+}
+
+// An event is on disk when its invocation is answered.
+func TestEvents(t *testing.T) {
+	n := newNode(t)
+	n.create("hello")
+	n.want(http.StatusCreated, "POST", functions+"/hello/versions", nil)
+	event := []string{"X-Amz-Invocation-Type", "Event"}
+	r := n.want(http.StatusAccepted, "POST", invocations+"?Qualifier=1", `{"a":1}`, event...)
+	if len(r.body) != 0 || r.Header.Get("X-Amz-Function-Error") != "" {
+		t.Errorf("reply %s, %v", r.body, r.Header)
+	}
+	if last := n.want(http.StatusAccepted, "POST", "/2014-11-13/functions/hello/invoke-async", `{"b":2}`); string(last.body) != `{"Status":202}` {
+		t.Errorf("InvokeAsync: %s", last.body)
+	}
+	n.want(http.StatusAccepted, "POST", invocations, "", event...)
+	if want := []string{`hello:1 {"a":1}`, `hello: {"b":2}`, `hello: {}`}; !slices.Equal(n.queue.events, want) {
+		t.Errorf("queued %q, want %q", n.queue.events, want)
+	}
+	if n.queue.ids[0] != r.Header.Get("X-Amzn-Requestid") {
+		t.Errorf("request %s is queued as %s", r.Header.Get("X-Amzn-Requestid"), n.queue.ids[0])
+	}
+	n.want(http.StatusAccepted, "POST", invocations, []byte(`"`+strings.Repeat("x", MaxEvent-2)+`"`), event...)
+	n.refused(413, codeTooLarge, "1048577 byte payload is too large for the Event invocation type (limit 1048576 bytes)", "POST", invocations, []byte(`"`+strings.Repeat("x", MaxEvent-1)+`"`), event...)
+	n.refused(404, codeNotFound, "Function not found", "POST", functions+"/nobody/invocations", "{}", event...)
+	n.refused(404, codeNotFound, "function:hello:9", "POST", invocations+"?Qualifier=9", "{}", event...)
+	n.queue.err = fmt.Errorf("store job: %w", persist.ErrQueueFull)
+	n.refused(429, codeThrottled, "queue", "POST", invocations, "{}", event...)
+	n.queue.err = errors.New("broken")
+	n.refused(500, codeService, "broken", "POST", invocations, "{}", event...)
+	n.api.Async = nil
+	n.refused(501, "NotImplementedException", "no queue", "POST", invocations, "{}", event...)
+}
+
+// What goes with an invocation is checked before the function runs.
+func TestInvocationHeaders(t *testing.T) {
+	n := newNode(t)
+	n.create("hello")
+	n.want(http.StatusCreated, "POST", functions, object{"FunctionName": "py", "Runtime": "python3.13", "Handler": "a.b", "Code": object{"ZipFile": zipOf(t, "a.py")}})
+	var got engine.Invocation
+	n.engine.invoke = func(_ context.Context, inv *engine.Invocation, res *engine.Result) error {
+		got = *inv
+		if string(inv.ClientContext) == "[]" {
+			return engine.ErrClientContext
+		}
+		res.Payload = []byte("null")
+		return nil
+	}
+	client := func(text string) []string {
+		return []string{"X-Amz-Client-Context", base64.StdEncoding.EncodeToString([]byte(text))}
+	}
+	if n.want(http.StatusOK, "POST", invocations, "{}", client(`{"custom":{"a":1}}`)...); string(got.ClientContext) != `{"custom":{"a":1}}` {
+		t.Errorf("client context %q", got.ClientContext)
+	}
+	if n.want(http.StatusOK, "POST", invocations, "{}"); got.ClientContext != nil {
+		t.Errorf("client context %q", got.ClientContext)
+	}
+	n.refused(400, codeContent, "Client context must be a valid Base64-encoded JSON object.", "POST", invocations, "{}", "X-Amz-Client-Context", "%")
+	n.refused(400, codeContent, "Client context must be a valid Base64-encoded JSON object.", "POST", invocations, "{}", client("[]")...)
+	n.refused(400, codeInvalid, "TenantId", "POST", invocations, "{}", "X-Amz-Tenant-Id", "t")
+	n.refused(400, codeInvalid, "DurableExecutionName", "POST", invocations, "{}", "X-Amz-Durable-Execution-Name", "t")
+	got.Function = ""
+	n.refused(400, codeContent, "Could not parse request body into json: Could not parse payload into json: invalid character", "POST", functions+"/py/invocations", "not JSON")
+	n.refused(400, codeContent, "Could not parse request body into json", "POST", functions+"/py/invocations", `{"a":`, "X-Amz-Invocation-Type", "Event")
+	if got.Function != "" || len(n.queue.events) != 0 {
+		t.Error("the function was invoked")
+	}
+	n.want(http.StatusOK, "POST", functions+"/py/invocations", " 1 ")
+}
+
+// An event stream, read back by the format's description.
+func TestInvokeWithResponseStream(t *testing.T) {
+	n := newNode(t)
+	n.create("hello")
+	reply, failure := strings.Repeat("x", maxChunk+5), error(nil)
+	n.engine.invoke = func(_ context.Context, _ *engine.Invocation, res *engine.Result) error {
+		res.Version, res.Payload = "$LATEST", []byte(reply)
+		return failure
+	}
+	const path = "/2021-11-15/functions/hello/response-streaming-invocations"
+	events := func(b []byte) (names, payloads []string) {
+		t.Helper()
+		for len(b) > 0 {
+			total, headers := binary.BigEndian.Uint32(b), binary.BigEndian.Uint32(b[4:])
+			message := b[:total]
+			if crc32.ChecksumIEEE(b[:8]) != binary.BigEndian.Uint32(b[8:]) || crc32.ChecksumIEEE(message[:total-4]) != binary.BigEndian.Uint32(message[total-4:]) {
+				t.Fatal("a checksum is wrong")
+			}
+			values := map[string]string{}
+			for h := message[12 : 12+headers]; len(h) > 0; {
+				name := string(h[1 : 1+h[0]])
+				h = h[1+h[0]:]
+				if h[0] != 7 {
+					t.Fatalf("header %s has type %d", name, h[0])
+				}
+				size := binary.BigEndian.Uint16(h[1:])
+				values[name] = string(h[3 : 3+size])
+				h = h[3+size:]
+			}
+			names = append(names, values[":message-type"]+" "+values[":event-type"]+" "+values[":content-type"])
+			payloads = append(payloads, string(message[12+headers:total-4]))
+			b = b[total:]
+		}
+		return names, payloads
+	}
+	r := n.want(http.StatusOK, "POST", path, "{}", "X-Amz-Log-Type", "Tail")
+	names, payloads := events(r.body)
+	const chunk, end = "event PayloadChunk application/octet-stream", "event InvokeComplete application/json"
+	if !slices.Equal(names, []string{chunk, chunk, end}) || payloads[0]+payloads[1] != reply || !strings.HasPrefix(payloads[2], `{"LogResult":"`) {
+		t.Errorf("events %q, end %q", names, payloads[len(payloads)-1])
+	}
+	if r.Header.Get("Content-Type") != "application/vnd.amazon.eventstream" || r.Header.Get("X-Amz-Executed-Version") != "$LATEST" {
+		t.Errorf("headers %v", r.Header)
+	}
+	failure = &engine.FunctionError{Type: "E", Message: "m"}
+	names, payloads = events(n.want(http.StatusOK, "POST", path, "{}").body)
+	if !slices.Equal(names, []string{end}) || payloads[0] != `{"ErrorCode":"E","ErrorDetails":"{\"errorType\":\"E\",\"errorMessage\":\"m\"}"}` {
+		t.Errorf("events %q %q", names, payloads)
+	}
+	n.want(http.StatusNoContent, "POST", path, "{}", "X-Amz-Invocation-Type", "DryRun")
+	n.refused(400, codeValidation, "invocationType", "POST", path, "{}", "X-Amz-Invocation-Type", "Event")
+	failure = engine.ErrThrottled
+	n.refused(429, codeThrottled, "", "POST", path, "{}")
 }

@@ -1,9 +1,9 @@
 package awsapi
 
 import (
-	"fmt"
 	"net/http"
 	"regexp"
+	"strconv"
 	"strings"
 )
 
@@ -31,8 +31,16 @@ func parseName(text string) (name, qualifier string, err error) {
 			return found[1], found[2], nil
 		}
 	}
-	return "", "", invalid(fmt.Sprintf("%.300q is not a function name or ARN; a name has 1 to 64 letters, digits, - and _", text))
+	var bad violations
+	bad.length(text, "functionName", 1, maxName)
+	if len(bad) == 0 {
+		bad.add(text, "functionName", "Member must satisfy regular expression pattern: "+shownNamePattern)
+	}
+	return "", "", bad.err()
 }
+
+// shownNamePattern is namePattern as AWS's messages have it.
+const shownNamePattern = `(arn:(aws[a-zA-Z-]*)?:lambda:)?([a-z]{2}(-gov)?-[a-z]+-\d{1}:)?(\d{12}:)?(function:)?([a-zA-Z0-9-_]+)(:(\$LATEST|[a-zA-Z0-9-_]+))?`
 
 // function returns the name and qualifier that a request is about: of the path,
 // and of the parameter Qualifier, which must not contradict it.
@@ -46,7 +54,9 @@ func function(r *http.Request) (name, qualifier string, err error) {
 	case given == "":
 		return name, qualifier, nil
 	case !qualifierPattern.MatchString(given):
-		return "", "", invalid(fmt.Sprintf("%.200q is not a version or an alias", given))
+		var bad violations
+		bad.matches(given, "qualifier", qualifierPattern)
+		return "", "", bad.err()
 	case qualifier != "" && qualifier != given:
 		return "", "", invalid("The derived qualifier from the function name does not match the specified qualifier.")
 	}
@@ -64,6 +74,21 @@ func unqualified(r *http.Request) (name string, err error) {
 		return "", invalid("This operation is permitted on Lambda functions only. Aliases and versions do not support this operation. Please specify either a function name or an unqualified function ARN.")
 	}
 	return name, nil
+}
+
+// layerArn returns the ARN of a layer, or of one of its versions where version
+// is not 0.
+func (a *api) layerArn(name string, version uint64) string {
+	arn := "arn:aws:lambda:" + a.Region + ":" + accountID + ":layer:" + name
+	if version > 0 {
+		arn += ":" + strconv.FormatUint(version, 10)
+	}
+	return arn
+}
+
+// mappingArn returns the ARN of an event source mapping.
+func (a *api) mappingArn(id string) string {
+	return "arn:aws:lambda:" + a.Region + ":" + accountID + ":event-source-mapping:" + id
 }
 
 // arn returns the ARN of a function, or of one of its versions or aliases where

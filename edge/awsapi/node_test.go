@@ -18,6 +18,7 @@ import (
 	"testing/iotest"
 	"time"
 
+	"ledge/edge/awsapi/restjson"
 	"ledge/engine"
 	"ledge/persist"
 )
@@ -129,7 +130,7 @@ func TestRoutes(t *testing.T) {
 		n.refused(400, codeInvalid, "", "PUT", "/v1/routes", object{"Route": "GET /x", "Function": "b", "Qualifier": "é"})
 		n.refused(404, codeNotFound, "Function not found", "PUT", "/v1/routes", object{"Route": "GET /x", "Function": "c"})
 		n.refused(404, codeNotFound, "Function not found", "PUT", "/v1/routes", object{"Route": "GET /x", "Function": "b", "Qualifier": "live"})
-		n.refused(400, codeInvalid, "", "PUT", "/v1/routes", object{"Route": "GET /x"})
+		n.refused(400, codeValidation, "functionName", "PUT", "/v1/routes", object{"Route": "GET /x"})
 		n.refused(400, codeInvalid, "missing", "DELETE", "/v1/routes", nil)
 		n.refused(404, codeNotFound, "GET /nothing", "DELETE", "/v1/routes?route=GET%20/nothing", nil)
 		n.refused(404, codeNotFound, "Function not found", "GET", "/v1/routes?function=c", nil)
@@ -153,7 +154,7 @@ func TestRoutes(t *testing.T) {
 
 func TestNode(t *testing.T) {
 	n := newNode(t)
-	if r := n.want(http.StatusOK, "GET", "/v1/version", nil); string(r.body) != `{"Version":"1.2.3"}` {
+	if r := n.want(http.StatusOK, "GET", "/v1/version", nil); string(r.body) != `{"Version":"1.2.3","HTTP":"127.0.0.1:8080"}` {
 		t.Errorf("version %s", r.body)
 	}
 	if r := n.want(http.StatusOK, "GET", "/v1/health", nil); string(r.body) != `{"Status":"ok","Problems":[]}` {
@@ -168,8 +169,8 @@ func TestNode(t *testing.T) {
 
 func TestUnknownPathsAndMethods(t *testing.T) {
 	n := newNode(t)
-	n.refused(501, "NotImplementedException", "/2017-03-31/tags/x", "GET", "/2017-03-31/tags/x", nil)
-	n.refused(501, "NotImplementedException", "policy", "GET", functions+"/hello/policy", nil)
+	n.refused(501, "NotImplementedException", "/2017-03-31/nothing/x", "GET", "/2017-03-31/nothing/x", nil)
+	n.refused(501, "NotImplementedException", "CreateCodeSigningConfig is not implemented by this node: there is no AWS Signer", "POST", "/2020-04-22/code-signing-configs", nil)
 	n.refused(404, "UnknownOperationException", "/nothing", "GET", "/nothing", nil)
 	n.refused(404, "UnknownOperationException", "", "POST", "/", "{}")
 	n.refused(405, "MethodNotAllowedException", "DELETE, GET", "PATCH", functions+"/hello", "{}")
@@ -183,9 +184,9 @@ func TestUnknownPathsAndMethods(t *testing.T) {
 func TestTooLargeBodies(t *testing.T) {
 	n := newNode(t)
 	n.create("hello")
-	n.refused(413, codeTooLarge, "1048576", "PUT", functions+"/hello/configuration", make([]byte, maxSettings+1))
+	n.refused(413, codeTooLarge, "1048576", "PUT", functions+"/hello/configuration", make([]byte, restjson.MaxSettings+1))
 	// A body without a length is cut at the limit.
-	r, w := httptest.NewRequest("PUT", functions+"/hello/configuration", strings.NewReader(strings.Repeat(" ", maxSettings+1))), httptest.NewRecorder()
+	r, w := httptest.NewRequest("PUT", functions+"/hello/configuration", strings.NewReader(strings.Repeat(" ", restjson.MaxSettings+1))), httptest.NewRecorder()
 	r.ContentLength = -1
 	if n.handler.ServeHTTP(w, r); w.Code != http.StatusRequestEntityTooLarge {
 		t.Errorf("status %d: %s", w.Code, w.Body)
@@ -224,10 +225,10 @@ func TestUploadSlots(t *testing.T) {
 			}
 		}
 	}
-	a := &api{uploads: make(chan struct{}, 1)}
-	a.uploads <- struct{}{}
+	slots := make(uploads, 1)
+	slots <- struct{}{}
 	cancel()
-	if _, err := a.readJSON(httptest.NewRecorder(), large().WithContext(ctx), MaxUpload, &createFunctionRequest{}); !errors.Is(err, context.Canceled) {
+	if _, err := slots.enter(ctx, large(), MaxUpload); !errors.Is(err, context.Canceled) {
 		t.Errorf("waiting ended with %v", err)
 	}
 }
@@ -235,18 +236,18 @@ func TestUploadSlots(t *testing.T) {
 // TestStuckUpload: a client that stops in the middle of an upload gives its slot
 // back.
 func TestStuckUpload(t *testing.T) {
-	slot := make(chan struct{}, 1)
+	slot := make(uploads, 1)
 	serve := func(pause time.Duration) *httptest.Server {
 		a := &api{uploads: slot, bodyPause: pause}
-		server := httptest.NewServer(a.handle(func(w http.ResponseWriter, r *http.Request) error {
-			var req createFunctionRequest
-			release, err := a.readJSON(w, r, MaxUpload, &req)
-			if err != nil {
+		upload := &restjson.Operation{MaxBody: MaxUpload, Serve: func(w http.ResponseWriter, r *http.Request) error {
+			if err := readJSON(r, &createFunctionRequest{}); err != nil {
 				return err
 			}
-			defer release()
 			w.WriteHeader(http.StatusNoContent)
 			return nil
+		}}
+		server := httptest.NewServer(a.handle(func(w http.ResponseWriter, r *http.Request) error {
+			return a.serve(w, r, upload, a.trust)
 		}))
 		t.Cleanup(server.Close)
 		return server
@@ -342,7 +343,8 @@ func (brokenLogs) Read(_ context.Context, _ persist.Query, each func(persist.Rec
 func TestBrokenLogStream(t *testing.T) {
 	n := newNode(t)
 	n.create("hello")
-	server := httptest.NewServer(New(Config{Store: n.store, Logs: brokenLogs{}}))
+	_, handler := New(Config{Store: n.store, Logs: brokenLogs{}})
+	server := httptest.NewServer(handler)
 	defer server.Close()
 	resp, err := http.Get(server.URL + "/v1/functions/hello/logs")
 	if err != nil {
@@ -381,56 +383,5 @@ func TestFollowedLogs(t *testing.T) {
 	cancel()
 	if _, err := lines.ReadString('\n'); !errors.Is(err, context.Canceled) {
 		t.Errorf("the stream ended with %v", err)
-	}
-}
-
-func TestLocalOnly(t *testing.T) {
-	handler := LocalOnly(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTeapot) }))
-	for _, test := range []struct {
-		name, peer, host string
-		headers          map[string]string
-		pass             bool
-	}{
-		{name: "ipv4", host: "127.0.0.1:9000", pass: true},
-		{name: "ipv4 without port", host: "127.0.0.1", pass: true},
-		{name: "other loopback", host: "127.8.9.1:9000", pass: true},
-		{name: "ipv6", peer: "[::1]:5", host: "[::1]:9000", pass: true},
-		{name: "ipv6 without port", peer: "[::1]:5", host: "[::1]", pass: true},
-		{name: "mapped peer", peer: "[::ffff:127.0.0.1]:5", host: "localhost", pass: true},
-		{name: "localhost", host: "LocalHost:9000", pass: true},
-		{name: "same origin", host: "localhost:9000", headers: map[string]string{"Origin": "http://localhost:9000", "Sec-Fetch-Site": "same-origin"}, pass: true},
-		{name: "typed by a user", host: "localhost:9000", headers: map[string]string{"Sec-Fetch-Site": "none"}, pass: true},
-		{name: "rebound name", host: "evil.example:9000"},
-		{name: "name that looks local", host: "127.0.0.1.evil.example"},
-		{name: "localhost as a prefix", host: "localhost.evil.example"},
-		{name: "all addresses", host: "0.0.0.0:9000"},
-		{name: "zone", host: "[::1%25lo]:9000"},
-		{name: "no host", host: ""},
-		{name: "remote peer", peer: "192.0.2.1:5", host: "127.0.0.1:9000"},
-		{name: "no peer", peer: "@", host: "127.0.0.1:9000"},
-		{name: "other origin", host: "localhost:9000", headers: map[string]string{"Origin": "https://evil.example"}},
-		{name: "other port", host: "localhost:9000", headers: map[string]string{"Origin": "http://localhost:3000"}},
-		{name: "null origin", host: "localhost:9000", headers: map[string]string{"Origin": "null"}},
-		{name: "cross-site", host: "localhost:9000", headers: map[string]string{"Sec-Fetch-Site": "cross-site"}},
-		{name: "same-site", host: "localhost:9000", headers: map[string]string{"Sec-Fetch-Site": "same-site"}},
-	} {
-		t.Run(test.name, func(t *testing.T) {
-			r := httptest.NewRequest("POST", "/", nil)
-			r.Host, r.RemoteAddr = test.host, test.peer
-			if test.peer == "" {
-				r.RemoteAddr = "127.0.0.1:5"
-			}
-			for name, value := range test.headers {
-				r.Header.Set(name, value)
-			}
-			w := httptest.NewRecorder()
-			handler.ServeHTTP(w, r)
-			if pass := w.Code == http.StatusTeapot; pass != test.pass {
-				t.Errorf("status %d: %s", w.Code, w.Body)
-			}
-			if !test.pass && (w.Code != http.StatusForbidden || w.Header().Get("x-amzn-ErrorType") != "AccessDeniedException") {
-				t.Errorf("refused with %d %s", w.Code, w.Header().Get("x-amzn-ErrorType"))
-			}
-		})
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"slices"
 
+	"ledge/edge/awsapi/restjson"
 	"ledge/edge/gateway"
 	"ledge/persist"
 )
@@ -104,17 +105,18 @@ func (a *api) putRoute(w http.ResponseWriter, r *http.Request) error {
 		route
 		Replace bool
 	}
-	release, err := a.readJSON(w, r, maxSettings, &req)
-	if err != nil {
+	if err := readJSON(r, &req); err != nil {
 		return err
 	}
-	defer release()
 	name, qualifier, err := parseName(req.Function)
 	if err != nil {
 		return err
 	}
 	if qualifier != "" && req.Qualifier != "" && qualifier != req.Qualifier {
 		return invalid("Function and Qualifier name different versions")
+	}
+	if err := restjson.Permit(r.Context(), name); err != nil {
+		return err
 	}
 	req.Function = name
 	if qualifier != "" {
@@ -136,6 +138,17 @@ func (a *api) deleteRoute(w http.ResponseWriter, r *http.Request) error {
 	key := r.URL.Query().Get("route")
 	if key == "" {
 		return invalid("the parameter route is missing, for example ?route=GET%20/hello")
+	}
+	stored, err := a.Store.Routes()
+	if err != nil {
+		return err
+	}
+	function := "" // a route that is not there is nobody's
+	if i := slices.IndexFunc(stored, func(other persist.Route) bool { return other.Key() == key }); i >= 0 {
+		function = stored[i].Function
+	}
+	if err := restjson.Permit(r.Context(), function); err != nil {
+		return err
 	}
 	if err := a.Reconciler.DeleteRoute(r.Context(), key); err != nil {
 		return err

@@ -151,4 +151,5 @@ type nodeVersion struct {
 	Commit   string
 	Wasmtime string
 	HTTP     string // listen address of its routes
+	Control  string // listen address of the control plane
 }

@@ -28,12 +28,13 @@ type apiError struct {
 	Code    string // empty: the reply had none
 	Message string
 	Retry   string // the header Retry-After
+	Source  string // where the credentials that were sent are from; empty: none were
 }
 
 func (e *apiError) Error() string { return e.Message }
 
 // decodeAPIError never fails: what it cannot read it shows.
-func decodeAPIError(node string, resp *http.Response, text []byte) error {
+func (c *client) decodeAPIError(resp *http.Response, text []byte) error {
 	var body struct {
 		Type    string `json:"Type"`
 		Code    string `json:"__type"`
@@ -53,11 +54,11 @@ func decodeAPIError(node string, resp *http.Response, text []byte) error {
 	if stranger || body.Message == "" && (code == "" || !isJSON) {
 		return &Error{
 			Code:    codeBadAnswer,
-			Message: fmt.Sprintf("%s answered %d %s and not as a Ledge node does: %s", node, resp.StatusCode, http.StatusText(resp.StatusCode), excerpt(text)),
+			Message: fmt.Sprintf("%s answered %d %s and not as a Ledge node does: %s", c.node, resp.StatusCode, http.StatusText(resp.StatusCode), excerpt(text)),
 			Hint:    "is something else listening there, or a node of another version? ask it: ledge version",
 		}
 	}
-	e := &apiError{Status: resp.StatusCode, Code: code, Message: body.Message, Retry: resp.Header.Get("Retry-After")}
+	e := &apiError{Status: resp.StatusCode, Code: code, Message: body.Message, Retry: resp.Header.Get("Retry-After"), Source: c.as.source}
 	if e.Message == "" {
 		e.Message = "the node answered " + code
 	}
@@ -68,6 +69,8 @@ func decodeAPIError(node string, resp *http.Response, text []byte) error {
 func (e *apiError) explain() *Error {
 	told := &Error{Code: e.Code, Message: strings.TrimRight(e.Message, ".\n"), Err: e}
 	switch {
+	case e.identityHint() != "":
+		told.Hint = e.identityHint()
 	case e.Code == awsTooLarge || e.Status == http.StatusRequestEntityTooLarge:
 		told.Hint = "send less, or put large data into the function's code or behind a URL"
 	case e.Code == awsThrottled:
@@ -84,7 +87,7 @@ func (e *apiError) explain() *Error {
 	case e.Status == http.StatusInsufficientStorage:
 		told.Hint = "make room on the disk of the data folder, then try again"
 	case e.Status == http.StatusForbidden || e.Status == http.StatusUnauthorized:
-		told.Hint = "over TCP the node answers local callers only; use its socket: --data DIR"
+		told.Hint = "the node does not take this from here; on the node itself use its socket: --data DIR"
 	case e.Code == awsServiceFailed || e.Status >= 500:
 		told.Hint = "this is a failure of the node, not of your request: see its output"
 	}

@@ -12,7 +12,6 @@ import (
 	"net/http"
 	"net/url"
 	"os"
-	"strings"
 	"syscall"
 	"time"
 )
@@ -33,88 +32,14 @@ const (
 	maxErrorReply = 1 << 20
 )
 
-// client talks to one node.
-type client struct {
-	http *http.Client
-	base string // URL without a final slash
-	node string // how messages name the node: a path or a URL
-	hint string // what to do when it cannot be reached
-	host string // where its HTTP routes are expected: "localhost" or a remote host
-}
-
-// client finds the node: a flag wins over the environment, and within each the
-// endpoint over the data folder.
-func (a *app) client() (*client, error) {
-	if a.endpoint != "" && a.data != "" {
-		return nil, usagef("--data and --endpoint both name a node; give one of them")
-	}
-	if a.endpoint != "" {
-		return endpointClient(a.endpoint, "--endpoint")
-	}
-	if endpoint := a.env.Getenv("LEDGE_ENDPOINT"); endpoint != "" && a.data == "" {
-		return endpointClient(endpoint, "LEDGE_ENDPOINT")
-	}
-	return socketClient(a.dataFolder()), nil
-}
-
-func socketClient(data string) *client {
-	socket := inFolder(data, socketName)
-	dialer := net.Dialer{Timeout: dialTimeout}
-	return &client{
-		http: httpClient(func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return dialer.DialContext(ctx, "unix", socket)
-		}),
-		base: "http://localhost",
-		node: socket,
-		hint: "is it running? start it with: ledge serve --data " + shellQuote(data),
-		host: "localhost",
-	}
-}
-
-func endpointClient(text, source string) (*client, error) {
-	if !strings.Contains(text, "://") {
-		text = "http://" + text
-	}
-	u, err := url.Parse(text)
-	if err != nil || u.Hostname() == "" || u.Scheme != "http" && u.Scheme != "https" ||
-		u.User != nil || u.RawQuery != "" || u.Fragment != "" {
-		return nil, &usageError{
-			Message: fmt.Sprintf("%s: %q is not the URL of a node", source, text),
-			Hint:    "write http://HOST:PORT",
-		}
-	}
-	dialer := net.Dialer{Timeout: dialTimeout}
-	base := strings.TrimRight(u.String(), "/")
-	return &client{
-		http: httpClient(dialer.DialContext),
-		base: base,
-		node: base,
-		hint: "is it running, and does its --control address accept connections from here?",
-		host: u.Hostname(),
-	}, nil
-}
-
-func httpClient(dial func(ctx context.Context, network, address string) (net.Conn, error)) *http.Client {
-	return &http.Client{
-		Transport: &http.Transport{
-			DialContext:            dial,
-			MaxResponseHeaderBytes: 64 << 10,
-			DisableCompression:     true, // the network is short, the node's CPU slow
-			TLSHandshakeTimeout:    dialTimeout,
-		},
-		// A node never redirects; whatever does is something else.
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}
-}
-
 // request is one call of the API. Paths begin with a slash and are escaped.
 type request struct {
 	method string
 	path   string
 	query  url.Values
 	header http.Header
-	body   io.Reader // nil: none
-	size   int64     // of body, in bytes
+	body   []byte // nil: none
+	sent   func() // called when the body was read to its end; nil: nobody
 }
 
 // jsonRequest is a request with v as its body.
@@ -123,28 +48,59 @@ func jsonRequest(method, path string, v any) (request, error) {
 	if err != nil {
 		return request{}, fmt.Errorf("encode request: %w", err)
 	}
-	return request{method: method, path: path, body: bytes.NewReader(body), size: int64(len(body))}, nil
+	return request{method: method, path: path, body: body}, nil
 }
 
-// send returns a successful response, whose body the caller closes. A reply
-// that is no success becomes an *apiError, no reply an *Error.
-func (c *client) send(ctx context.Context, r request) (*http.Response, error) {
+// build makes the request as it is sent, signed where the node asks for that.
+func (c *client) build(ctx context.Context, r request, at time.Time) (*http.Request, error) {
 	address := c.base + r.path
 	if len(r.query) > 0 {
 		address += "?" + r.query.Encode()
 	}
-	req, err := http.NewRequestWithContext(ctx, r.method, address, r.body)
+	req, err := http.NewRequestWithContext(ctx, r.method, address, bytes.NewReader(r.body))
 	if err != nil {
 		return nil, fmt.Errorf("build request: %w", err)
 	}
 	for name, values := range r.header {
 		req.Header[name] = values
 	}
-	if r.body != nil {
-		req.ContentLength = r.size
-		if req.Header.Get("Content-Type") == "" {
-			req.Header.Set("Content-Type", "application/json")
-		}
+	if r.body != nil && req.Header.Get("Content-Type") == "" {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	if r.sent != nil {
+		req.Body = io.NopCloser(&upload{Reader: req.Body, left: req.ContentLength, sent: r.sent})
+		req.GetBody = nil
+	}
+	if err := c.as.sign(req, r.body, serviceOf(r.path), at); err != nil {
+		return nil, err
+	}
+	return req, nil
+}
+
+// send returns a successful response, whose body the caller closes. A reply
+// that is no success becomes an *apiError, no reply an *Error. Where the node's
+// clock and ours differ too much for a signature it is sent once more, with the
+// node's time.
+func (c *client) send(ctx context.Context, r request) (*http.Response, error) {
+	resp, err := c.sendAt(ctx, r, c.now())
+	if resp == nil || err == nil {
+		return resp, err
+	}
+	if theirs, off := c.nodeTime(resp, err); off {
+		resp, err = c.sendAt(ctx, r, theirs)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return resp, nil
+}
+
+// sendAt sends a request that is signed at that time. It returns the response
+// beside an *apiError too, whose body is closed then.
+func (c *client) sendAt(ctx context.Context, r request, at time.Time) (*http.Response, error) {
+	req, err := c.build(ctx, r, at)
+	if err != nil {
+		return nil, err
 	}
 	resp, err := c.http.Do(req)
 	if err != nil {
@@ -158,7 +114,7 @@ func (c *client) send(ctx context.Context, r request) (*http.Response, error) {
 	if err != nil {
 		return nil, c.brokenReply(ctx, err)
 	}
-	return nil, decodeAPIError(c.node, resp, text)
+	return resp, c.decodeAPIError(resp, text)
 }
 
 // call sends r and decodes the reply into v, which may be nil. It returns the

@@ -39,7 +39,7 @@ func TestErrorsOfTheNode(t *testing.T) {
 		{"broken", failure(500, awsServiceFailed, "it broke"),
 			"ledge: it broke\n  this is a failure of the node, not of your request: see its output\n"},
 		{"forbidden", reply(403, `{"Message":"not from here"}`),
-			"ledge: not from here\n  over TCP the node answers local callers only; use its socket: --data DIR\n"},
+			"ledge: not from here\n  the node does not take this from here; on the node itself use its socket: --data DIR\n"},
 		{"unknown operation", failure(501, awsNotSupported, "no such operation"),
 			"ledge: no such operation\n  the node may be older than this command: compare them with ledge version\n"},
 	} {
@@ -109,7 +109,7 @@ func TestHostileAnswers(t *testing.T) {
 }
 
 func TestAnswerThatIsTooLarge(t *testing.T) {
-	c := &client{node: "NODE"}
+	c := &client{node: "NODE", now: time.Now}
 	for size, want := range map[int]string{1024: "", 1025: "the answer of NODE is larger than 1.0 KB"} {
 		resp := &http.Response{Body: io.NopCloser(strings.NewReader(strings.Repeat("x", size)))}
 		text, err := c.readReply(t.Context(), resp, 1024)
@@ -123,7 +123,7 @@ func TestCallTimesOut(t *testing.T) {
 	n := newNode(t, map[string]http.HandlerFunc{
 		"GET /v1/version": func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() },
 	})
-	c := socketClient(n.data)
+	c := (&app{now: time.Now}).socketClient(n.data)
 	_, err := c.call(t.Context(), request{method: http.MethodGet, path: pathVersion}, time.Millisecond, nil)
 	if err == nil || !strings.HasSuffix(err.Error(), "did not answer in time") {
 		t.Errorf("got %v", err)
@@ -193,7 +193,7 @@ func TestRoutesURL(t *testing.T) {
 		`""`: "http://localhost:8080", `"nonsense"`: "http://localhost:8080", `":x"`: "http://localhost:8080", `5`: "http://localhost:8080",
 	} {
 		n := newNode(t, map[string]http.HandlerFunc{"GET /v1/version": reply(200, `{"HTTP":`+listen+`}`)})
-		if got := socketClient(n.data).routesURL(t.Context()); got != want {
+		if got := (&app{now: time.Now}).socketClient(n.data).routesURL(t.Context()); got != want {
 			t.Errorf("%s: got %s, want %s", listen, got, want)
 		}
 	}

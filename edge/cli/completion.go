@@ -4,13 +4,15 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"regexp"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
 )
 
-const completionLong = `Write a script that makes the shell complete commands, flags, and the names of
-functions and routes, which it asks the node for.
+const completionLong = `Write a script that makes the shell complete commands, flags, profiles, and the names
+of functions, routes, aliases, APIs and keys, which it asks the node for.
 
   bash  source <(ledge completion bash)
   zsh   source <(ledge completion zsh)
@@ -54,30 +56,45 @@ func (a *app) completionCommand() *cobra.Command {
 // completionTimeout bounds what somebody who pressed Tab waits for the node.
 const completionTimeout = 500 * time.Millisecond
 
-// functionNames returns the names of the node's functions, or none where it
-// cannot be asked: a shell has no place for errors.
-func (a *app) functionNames(ctx context.Context) []string {
-	ctx, cancel := context.WithTimeout(ctx, completionTimeout)
+// ask returns what find finds out from the node, or nothing where it cannot be
+// asked: a shell has no place for errors. Words that a shell could take for more
+// than a word are left out.
+func (a *app) ask(cmd *cobra.Command, find func(ctx context.Context, c *client) []string) ([]string, cobra.ShellCompDirective) {
+	ctx, cancel := context.WithTimeout(cmd.Context(), completionTimeout)
 	defer cancel()
 	c, err := a.client()
 	if err != nil {
-		return nil
+		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
-	raw, err := c.functions(ctx)
-	if err != nil {
-		return nil
-	}
-	list, err := c.decodeFunctions(raw)
-	if err != nil {
-		return nil
-	}
-	var names []string
-	for _, f := range list {
-		if functionName.MatchString(f.FunctionName) { // it goes into a shell
-			names = append(names, f.FunctionName)
+	var words []string
+	for _, word := range find(ctx, c) {
+		if plainWord.MatchString(word) {
+			words = append(words, word)
 		}
 	}
-	return names
+	return words, cobra.ShellCompDirectiveNoFileComp
+}
+
+// plainWord are names of functions, keys, APIs, and URLs of issuers.
+var plainWord = regexp.MustCompile(`^[a-zA-Z0-9_.:/-]{1,256}$`)
+
+// functionNames returns the names of the node's functions.
+func (a *app) functionNames(cmd *cobra.Command) ([]string, cobra.ShellCompDirective) {
+	return a.ask(cmd, func(ctx context.Context, c *client) []string {
+		raw, err := c.functions(ctx)
+		if err != nil {
+			return nil
+		}
+		list, err := c.decodeFunctions(raw)
+		if err != nil {
+			return nil
+		}
+		names := make([]string, len(list))
+		for i, f := range list {
+			names[i] = f.FunctionName
+		}
+		return names
+	})
 }
 
 // completeFunction completes the first argument of a command.
@@ -85,12 +102,12 @@ func (a *app) completeFunction(cmd *cobra.Command, args []string, _ string) ([]s
 	if len(args) > 0 {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
-	return a.functionNames(cmd.Context()), cobra.ShellCompDirectiveNoFileComp
+	return a.functionNames(cmd)
 }
 
 // completeFunctions completes every argument.
 func (a *app) completeFunctions(cmd *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
-	return a.functionNames(cmd.Context()), cobra.ShellCompDirectiveNoFileComp
+	return a.functionNames(cmd)
 }
 
 func (a *app) completeRoutes(cmd *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
@@ -109,4 +126,14 @@ func (a *app) completeRoutes(cmd *cobra.Command, _ []string, _ string) ([]string
 		names = append(names, oneLine(r.Route))
 	}
 	return names, cobra.ShellCompDirectiveNoFileComp
+}
+
+// completeProfiles completes --profile from AWS's shared files.
+func (a *app) completeProfiles(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+	files, err := readAWSFiles(a.env.Getenv)
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	names := files.names()
+	return slices.DeleteFunc(names, func(name string) bool { return !plainWord.MatchString(name) }), cobra.ShellCompDirectiveNoFileComp
 }

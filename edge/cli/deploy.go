@@ -107,7 +107,7 @@ func (a *app) deployCommand() *cobra.Command {
 		},
 		ValidArgsFunction: func(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 			if len(args) == 0 {
-				return a.functionNames(cmd.Context()), cobra.ShellCompDirectiveNoFileComp
+				return a.functionNames(cmd)
 			}
 			return nil, cobra.ShellCompDirectiveDefault
 		},
@@ -276,7 +276,7 @@ func (a *app) deploy(ctx context.Context, c *client, name, path string, r deploy
 	if has.language != "" {
 		doing = "starting"
 	}
-	req.body = &upload{Reader: req.body, left: req.size, sent: func() { show.stage("%s %s", doing, label) }}
+	req.sent = func() { show.stage("%s %s", doing, label) }
 
 	var reply deployReply
 	raw, err := c.call(ctx, req, 0, &reply)

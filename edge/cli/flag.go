@@ -39,8 +39,13 @@ func listFlag(flags *pflag.FlagSet, into *[]string, name, kind, usage string) {
 
 // choices makes the shell complete the values of a flag that takes a few words.
 func choices(cmd *cobra.Command, flag string, words ...string) {
-	complete := cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp)
+	completions(cmd, flag, cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp))
+}
+
+// completions makes the shell complete the values of a flag with what complete
+// finds.
+func completions(cmd *cobra.Command, flag string, complete cobra.CompletionFunc) {
 	if err := cmd.RegisterFlagCompletionFunc(flag, complete); err != nil {
-		panic(err) // the flag is not there or has choices: a mistake in this package
+		panic(err) // the flag is not there or has completions: a mistake in this package
 	}
 }

@@ -16,18 +16,34 @@ import (
 
 func (a *app) listCommand() *cobra.Command {
 	return &cobra.Command{
-		Use:     "ls",
-		Short:   "List the functions",
-		Long:    "List the node's functions, by name, with the routes that lead to them.",
-		Example: "  ledge ls\n  ledge ls --json | jq -r '.Functions[].FunctionName'",
-		Args:    arguments(),
-		RunE: func(cmd *cobra.Command, _ []string) error {
+		Use:     "ls [NAME]",
+		Short:   "List the functions, or the versions of one",
+		Long:    "List the node's functions, by name, with the routes that lead to them; or, with a\nname, the versions of that function with the aliases that lead to them.",
+		Example: "  ledge ls\n  ledge ls hello\n  ledge ls --json | jq -r '.Functions[].FunctionName'",
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 1 {
+				return usagef("%s does not take %q", cmd.CommandPath(), args[1])
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			name := ""
+			if len(args) == 1 {
+				var err error
+				if name, err = parseName(args[0]); err != nil {
+					return err
+				}
+			}
 			c, err := a.client()
 			if err != nil {
 				return err
 			}
+			if name != "" {
+				return a.listVersions(cmd.Context(), c, name)
+			}
 			return a.list(cmd.Context(), c)
 		},
+		ValidArgsFunction: a.completeFunction,
 	}
 }
 
@@ -36,44 +52,64 @@ const (
 	maxPages = 10_000 // a node that never ends a list must not keep us for ever
 )
 
-// functions returns all functions, each as the node sent it.
-func (c *client) functions(ctx context.Context) ([]json.RawMessage, error) {
-	var all []json.RawMessage
+// pages returns all entries of one of Lambda's lists, each as the node sent it;
+// member is the name of the list in a page.
+func (c *client) pages(ctx context.Context, path, member string) ([]json.RawMessage, error) {
+	all := []json.RawMessage{} // a list even where it is empty, not null
 	marker := ""
 	for range maxPages {
 		query := url.Values{"MaxItems": {strconv.Itoa(pageSize)}}
 		if marker != "" {
 			query.Set("Marker", marker)
 		}
-		var page struct {
-			Functions  []json.RawMessage
-			NextMarker string
-		}
-		r := request{method: http.MethodGet, path: pathFunctions, query: query}
-		if _, err := c.call(ctx, r, replyTimeout, &page); err != nil {
+		var page map[string]json.RawMessage
+		r := request{method: http.MethodGet, path: path, query: query}
+		raw, err := c.call(ctx, r, replyTimeout, &page)
+		if err != nil {
 			return nil, err
 		}
-		all = append(all, page.Functions...)
-		if page.NextMarker == "" {
+		var entries []json.RawMessage
+		var next string
+		for name, into := range map[string]any{member: &entries, "NextMarker": &next} {
+			if text, ok := page[name]; ok && json.Unmarshal(text, into) != nil {
+				return nil, c.notAList(raw, nil)
+			}
+		}
+		all = append(all, entries...)
+		if next == "" {
 			return all, nil
 		}
-		if page.NextMarker == marker {
+		if next == marker {
 			break
 		}
-		marker = page.NextMarker
+		marker = next
 	}
-	return nil, &Error{Code: codeBadAnswer, Message: "the list of functions of " + c.node + " does not end"}
+	return nil, &Error{Code: codeBadAnswer, Message: fmt.Sprintf("the list of %s of %s does not end", strings.ToLower(member), c.node)}
+}
+
+// functions returns all functions, each as the node sent it.
+func (c *client) functions(ctx context.Context) ([]json.RawMessage, error) {
+	return c.pages(ctx, pathFunctions, "Functions")
 }
 
 // decodeFunctions reads what functions returned.
 func (c *client) decodeFunctions(raw []json.RawMessage) ([]configuration, error) {
-	list := make([]configuration, len(raw))
+	return decodeEach[configuration](c, raw)
+}
+
+// decodeEach reads what pages returned.
+func decodeEach[T any](c *client, raw []json.RawMessage) ([]T, error) {
+	list := make([]T, len(raw))
 	for i := range raw {
 		if err := json.Unmarshal(raw[i], &list[i]); err != nil {
-			return nil, &Error{Code: codeBadAnswer, Message: fmt.Sprintf("the list of functions of %s is not one: %s", c.node, excerpt(raw[i])), Err: err}
+			return nil, c.notAList(raw[i], err)
 		}
 	}
 	return list, nil
+}
+
+func (c *client) notAList(text []byte, err error) error {
+	return &Error{Code: codeBadAnswer, Message: fmt.Sprintf("the list that %s sent is not one: %s", c.node, excerpt(text)), Err: err}
 }
 
 func (a *app) list(ctx context.Context, c *client) error {
@@ -82,9 +118,6 @@ func (a *app) list(ctx context.Context, c *client) error {
 		return err
 	}
 	if a.json {
-		if raw == nil {
-			raw = []json.RawMessage{} // a list, not null
-		}
 		return a.writeJSON(map[string]any{"Functions": raw})
 	}
 	list, err := c.decodeFunctions(raw)
@@ -105,6 +138,44 @@ func (a *app) list(ctx context.Context, c *client) error {
 			f.FunctionName, f.runtime(), fmt.Sprintf("%d MB", f.MemorySize), f.timeout().String(),
 			f.Version, shortTime(f.LastModified), strings.Join(routeNames(routes, f.FunctionName), ", "),
 		})
+	}
+	return a.write(table(rows))
+}
+
+// listVersions lists a function's versions with the aliases that lead to them.
+func (a *app) listVersions(ctx context.Context, c *client, name string) error {
+	raw, err := c.pages(ctx, pathFunctions+url.PathEscape(name)+"/versions", "Versions")
+	if err != nil {
+		return missingFunction(err, target{Name: name})
+	}
+	rawAliases, err := c.aliases(ctx, name)
+	if err != nil {
+		return missingFunction(err, target{Name: name})
+	}
+	if a.json {
+		return a.writeJSON(map[string]any{"Versions": raw, "Aliases": rawAliases})
+	}
+	versions, err := c.decodeFunctions(raw)
+	if err != nil {
+		return err
+	}
+	aliases, err := decodeEach[alias](c, rawAliases)
+	if err != nil {
+		return err
+	}
+	rows := [][]string{{"VERSION", "RUNTIME", "CODE", "MODIFIED", "ALIASES", "DESCRIPTION"}}
+	for _, v := range versions {
+		var leading []string
+		for _, one := range aliases {
+			share, also := one.RoutingConfig.AdditionalVersionWeights[v.Version]
+			switch {
+			case one.FunctionVersion == v.Version:
+				leading = append(leading, one.Name)
+			case also:
+				leading = append(leading, fmt.Sprintf("%s (%g)", one.Name, share))
+			}
+		}
+		rows = append(rows, []string{v.Version, v.runtime(), formatSize(v.CodeSize), shortTime(v.LastModified), strings.Join(leading, ", "), v.Description})
 	}
 	return a.write(table(rows))
 }
@@ -227,7 +298,7 @@ name that cannot be removed.`,
 				if strings.Trim(t.Qualifier, "0123456789") != "" {
 					return &usageError{
 						Message: fmt.Sprintf("%s is no published version", t),
-						Hint:    "rm removes functions and their numbered versions; aliases are removed with AWS Lambda's DeleteAlias",
+						Hint:    "rm removes functions and their numbered versions; remove an alias with: ledge alias rm " + t.Name + " " + t.Qualifier,
 					}
 				}
 				targets[i] = t

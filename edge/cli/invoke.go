@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"bytes"
 	"context"
 	"encoding/base64"
 	"encoding/json"
@@ -22,6 +21,7 @@ error object on standard output, and exit code 1.`
 
 const invokeExample = `  ledge invoke hello --payload '{"name":"Ada"}'
   ledge invoke hello:3 --payload @event.json
+  ledge invoke report --async --payload @june.json
   echo '{"name":"Ada"}' | ledge invoke hello --payload - --tail`
 
 // maxPayload bounds an event, in bytes. It is the largest that a function can
@@ -30,7 +30,7 @@ const maxPayload = 64 << 20
 
 func (a *app) invokeCommand() *cobra.Command {
 	var payload, qualifier string
-	var tail bool
+	var tail, async bool
 	cmd := &cobra.Command{
 		Use:     "invoke NAME[:QUALIFIER]",
 		Short:   "Invoke a function",
@@ -46,6 +46,9 @@ func (a *app) invokeCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if async && tail {
+				return usagef("--tail shows the log of an invocation that is waited for; with --async none is")
+			}
 			c, err := a.client()
 			if err != nil {
 				return err
@@ -54,12 +57,16 @@ func (a *app) invokeCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if async {
+				return a.invokeAsync(cmd.Context(), c, t, event)
+			}
 			return a.invoke(cmd.Context(), c, t, event, tail)
 		},
 		ValidArgsFunction: a.completeFunction,
 	}
 	textFlag(cmd.Flags(), &payload, "payload", "JSON|@FILE|-", "the event")
 	textFlag(cmd.Flags(), &qualifier, "qualifier", "QUALIFIER", "version or alias to invoke (default $LATEST)")
+	cmd.Flags().BoolVar(&async, "async", false, "put the event into the queue and do not wait; the node tries again where the function fails")
 	cmd.Flags().BoolVar(&tail, "tail", false, "write the end of the invocation's log to standard error")
 	return cmd
 }
@@ -110,8 +117,7 @@ func (a *app) invoke(ctx context.Context, c *client, t target, event []byte, tai
 		path:   path,
 		query:  query,
 		header: http.Header{"X-Amz-Invocation-Type": {"RequestResponse"}},
-		body:   bytes.NewReader(event),
-		size:   int64(len(event)),
+		body:   event,
 	}
 	if tail {
 		r.header.Set("X-Amz-Log-Type", "Tail")
@@ -151,6 +157,29 @@ func (a *app) invoke(ctx context.Context, c *client, t target, event []byte, tai
 		return &Error{Code: codeFunction, Message: "function error: " + failed, Hint: "see what it logged: ledge logs " + t.Name}
 	}
 	return nil
+}
+
+// invokeAsync returns when the event is on the node's disk.
+func (a *app) invokeAsync(ctx context.Context, c *client, t target, event []byte) error {
+	path, query := functionPath(t, "/invocations")
+	resp, err := c.send(ctx, request{
+		method: http.MethodPost,
+		path:   path,
+		query:  query,
+		header: http.Header{"X-Amz-Invocation-Type": {"Event"}},
+		body:   event,
+	})
+	if err != nil {
+		return missingFunction(err, t)
+	}
+	if err := resp.Body.Close(); err != nil {
+		return c.brokenReply(ctx, err)
+	}
+	id := resp.Header.Get("X-Amzn-Requestid")
+	if a.json {
+		return a.writeJSON(invocation{StatusCode: resp.StatusCode, RequestID: id})
+	}
+	return a.write([]byte("queued as " + oneLine(id) + "; see what comes of it: ledge logs " + t.Name + "\n"))
 }
 
 // writePayload writes the payload unchanged. The line break that a terminal

@@ -114,7 +114,7 @@ func (a *app) routeAddCommand() *cobra.Command {
 		},
 		ValidArgsFunction: func(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 			if len(args) == 1 {
-				return a.functionNames(cmd.Context()), cobra.ShellCompDirectiveNoFileComp
+				return a.functionNames(cmd)
 			}
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		},

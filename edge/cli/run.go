@@ -69,6 +69,7 @@ type app struct {
 
 	data     string
 	endpoint string
+	profile  string
 	json     bool
 }
 
@@ -77,7 +78,13 @@ in Python, JavaScript and WebAssembly, serves them over HTTP and still has them
 after a power cut.
 
 Start a node with "ledge serve"; every other command talks to a node that runs,
-through the socket in its data folder (--data) or over TCP (--endpoint).`
+through the socket in its data folder (--data), which needs no key, or over TCP
+(--endpoint, --profile) with a key that "ledge keys create" made.
+
+A profile is one of AWS's tools, in ~/.aws/config and ~/.aws/credentials, with the
+settings endpoint_url, aws_access_key_id and aws_secret_access_key; so it serves the
+AWS CLI too. Without a profile the key is what LEDGE_TOKEN or AWS_ACCESS_KEY_ID and
+AWS_SECRET_ACCESS_KEY say.`
 
 const rootExample = `  ledge serve &
   ledge deploy hello app.py --route 'GET /hello'
@@ -115,6 +122,8 @@ func (a *app) rootCommand() *cobra.Command {
 	flags := root.PersistentFlags()
 	textFlag(flags, &a.data, "data", "DIR", "data folder of the node (LEDGE_DATA; default "+defaultData+")")
 	textFlag(flags, &a.endpoint, "endpoint", "URL", "URL of the node's control plane, instead of the socket in the data folder (LEDGE_ENDPOINT)")
+	textFlag(flags, &a.profile, "profile", "NAME", "profile of AWS's tools that names the node and has a key for it (LEDGE_PROFILE)")
+	completions(root, "profile", a.completeProfiles)
 	flags.BoolVar(&a.json, "json", false, "write JSON, errors too (LEDGE_JSON)")
 
 	root.AddCommand(
@@ -124,7 +133,13 @@ func (a *app) rootCommand() *cobra.Command {
 		a.listCommand(),
 		a.getCommand(),
 		a.removeCommand(),
+		a.publishCommand(),
+		a.aliasCommand(),
 		a.routeCommand(),
+		a.apiCommand(),
+		a.urlCommand(),
+		a.keysCommand(),
+		a.auditCommand(),
 		a.logsCommand(),
 		a.versionCommand(),
 		a.completionCommand(),

@@ -24,24 +24,24 @@ func TestUsageErrors(t *testing.T) {
 		args   []string
 		stderr string
 	}{
-		{nil, "ledge: \"ledge\" needs a command\n  one of: completion, deploy, get, invoke, logs, ls, rm, route, serve, version\n  usage: ledge [flags]\n  see: ledge --help\n"},
+		{nil, "ledge: \"ledge\" needs a command\n  one of: alias, api, audit, completion, deploy, get, invoke, keys, logs, ls, publish, rm, route, serve, url, version\n  usage: ledge [flags]\n  see: ledge --help\n"},
 		{[]string{"deplyo"}, "ledge: unknown command \"deplyo\" for \"ledge\"\n  did you mean deploy?\n  usage: ledge [flags]\n  see: ledge --help\n"},
 		{[]string{"frobnicate", "x"}, "ledge: unknown command \"frobnicate\" for \"ledge\"\n  usage: ledge [flags]\n  see: ledge --help\n"},
 		{[]string{"route"}, "ledge: \"ledge route\" needs a command\n  one of: add, ls, rm\n  usage: ledge route [flags]\n  see: ledge route --help\n"},
 		{[]string{"route", "ad"}, "ledge: unknown command \"ad\" for \"ledge route\"\n  did you mean add?\n  usage: ledge route [flags]\n  see: ledge route --help\n"},
 		{[]string{"deploy", "hello"}, "ledge: ledge deploy needs PATH\n  usage: ledge deploy NAME PATH [flags]\n  see: ledge deploy --help\n"},
-		{[]string{"ls", "x"}, "ledge: ledge ls does not take \"x\"\n  usage: ledge ls [flags]\n  see: ledge ls --help\n"},
+		{[]string{"ls", "x", "y"}, "ledge: ledge ls does not take \"y\"\n  usage: ledge ls [NAME] [flags]\n  see: ledge ls --help\n"},
 		{[]string{"rm"}, "ledge: ledge rm needs NAME\n  usage: ledge rm NAME[:VERSION]... [flags]\n  see: ledge rm --help\n"},
 		{[]string{"deploy", "--memroy", "1"}, "ledge: unknown flag: --memroy\n  did you mean --memory?\n  usage: ledge deploy NAME PATH [flags]\n  see: ledge deploy --help\n"},
 		{[]string{"logs", "x", "-q"}, "ledge: unknown shorthand flag: 'q' in -q\n  usage: ledge logs NAME [flags]\n  see: ledge logs --help\n"},
 		{[]string{"logs", "a:1"}, "ledge: \"a:1\" names a version or an alias; this command takes a whole function: a\n  usage: ledge logs NAME [flags]\n  see: ledge logs --help\n"},
 		{[]string{"get", "../x"}, "ledge: \"../x\" is not a function name\n  use 1 to 64 letters, digits, - and _\n  usage: ledge get NAME[:QUALIFIER] [flags]\n  see: ledge get --help\n"},
 		{[]string{"invoke", "a:b", "--qualifier", "c"}, "ledge: \"b:c\" is not a version or an alias\n  use a number, $LATEST or the name of an alias\n  usage: ledge invoke NAME[:QUALIFIER] [flags]\n  see: ledge invoke --help\n"},
-		{[]string{"ls", "--data", "x", "--endpoint", "y"}, "ledge: --data and --endpoint both name a node; give one of them\n  usage: ledge ls [flags]\n  see: ledge ls --help\n"},
-		{[]string{"ls", "--endpoint", "ftp://x"}, "ledge: --endpoint: \"ftp://x\" is not the URL of a node\n  write http://HOST:PORT\n  usage: ledge ls [flags]\n  see: ledge ls --help\n"},
+		{[]string{"ls", "--data", "x", "--endpoint", "y"}, "ledge: --data and --endpoint both name a node; give one of them\n  usage: ledge ls [NAME] [flags]\n  see: ledge ls --help\n"},
+		{[]string{"ls", "--endpoint", "ftp://x"}, "ledge: --endpoint: \"ftp://x\" is not the URL of a node\n  write http://HOST:PORT\n  usage: ledge ls [NAME] [flags]\n  see: ledge ls --help\n"},
 		{[]string{"logs", "x", "--since", "yesterday"}, "ledge: --since: \"yesterday\" is neither a duration (10m) nor a time (2026-11-23T10:00:00Z)\n  usage: ledge logs NAME [flags]\n  see: ledge logs --help\n"},
 		{[]string{"help", "frob"}, "ledge: there is no help on \"frob\"\n  usage: ledge help [COMMAND] [flags]\n  see: ledge help --help\n"},
-		{[]string{"ls", "--json", "--nope"}, `{"error":{"code":"Usage","message":"unknown flag: --nope","hint":"usage: ledge ls [flags]\nsee: ledge ls --help"}}` + "\n"},
+		{[]string{"ls", "--json", "--nope"}, `{"error":{"code":"Usage","message":"unknown flag: --nope","hint":"usage: ledge ls [NAME] [flags]\nsee: ledge ls --help"}}` + "\n"},
 	} {
 		commandLine{args: c.args}.run(t).want(t, 2, "", c.stderr)
 	}

@@ -46,11 +46,16 @@ func (a *app) serveCommand() *cobra.Command {
 	choices(cmd, "log-level", "debug", "info", "warn", "error")
 	// serve is the one command that does not look for a node.
 	endpoint := cmd.Flags().String("endpoint", "", "")
+	profile := cmd.Flags().String("profile", "", "")
 	cmd.Flags().Lookup("endpoint").Hidden = true
+	cmd.Flags().Lookup("profile").Hidden = true
 
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if *endpoint != "" {
 			return usagef("serve does not take --endpoint; the address to listen on is --control")
+		}
+		if *profile != "" {
+			return usagef("serve does not take --profile, which names a node that runs")
 		}
 		data := a.dataFolder()
 		file, lines, err := readSettingsFile(data)

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -107,6 +108,24 @@ func (c *client) routesURL(ctx context.Context) string {
 		return "http://" + host
 	}
 	return "http://" + net.JoinHostPort(host, port)
+}
+
+// controlURL is where the node's control plane answers over TCP, seen from
+// here: what was asked for, or what the node says of itself to one who came
+// through its socket.
+func (c *client) controlURL(ctx context.Context) string {
+	if c.base != socketBase {
+		return c.base
+	}
+	var node nodeVersion
+	if _, err := c.call(ctx, request{method: http.MethodGet, path: pathVersion}, versionTimeout, &node); err != nil {
+		node.Control = ""
+	}
+	host, port, err := splitListen(node.Control)
+	if err != nil {
+		_, port, _ = splitListen(defaultSettings().Control)
+	}
+	return "http://" + net.JoinHostPort(cmp.Or(host, c.host), port)
 }
 
 // splitListen takes a listen address apart. A host that stands for all

@@ -267,7 +267,7 @@ func post(ctx context.Context, url string) error {
 func (b *bench) oneCore(data, script string) error {
 	plain := b.ledge
 	b.ledge = "taskset"
-	node, public, err := b.nodeWith(data, "-c", "0", plain)
+	node, public, _, err := b.nodeWith(data, "-c", "0", plain)
 	b.ledge = plain
 	if err != nil {
 		return err

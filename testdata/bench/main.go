@@ -37,7 +37,7 @@ func main() {
 	rounds := flag.Int("rounds", 5, "measurements of each pair")
 	duration := flag.Duration("duration", 3*time.Second, "of one measurement")
 	readme := flag.String("readme", "", "also write the table into this file, between <!-- bench --> and <!-- /bench -->")
-	only := flag.String("only", "", "measure only throughput, neighbours, starts or languages")
+	only := flag.String("only", "", "measure only throughput, signed, neighbours, starts or languages")
 	handlers := flag.String("handlers", "testdata/bench/handlers", "folder with the handlers for languages")
 	workerd := flag.String("workerd", "build/bench/workerd/node_modules/@cloudflare/workerd-linux-64/bin/workerd", "workerd to compare JavaScript with")
 	python := flag.String("python", "", "native interpreter to compare Python with")
@@ -144,24 +144,24 @@ func (b *bench) stopAll() {
 }
 
 // node starts an appliance on a data folder and waits until it answers.
-func (b *bench) node(data string) (*exec.Cmd, string, error) { return b.nodeWith(data) }
+func (b *bench) node(data string) (*exec.Cmd, string, error) {
+	cmd, public, _, err := b.nodeWith(data)
+	return cmd, public, err
+}
 
 // nodeWith is node behind other words of the command line.
-func (b *bench) nodeWith(data string, before ...string) (*exec.Cmd, string, error) {
-	public, err := freeAddress()
-	if err != nil {
-		return nil, "", err
+func (b *bench) nodeWith(data string, before ...string) (cmd *exec.Cmd, public, control string, err error) {
+	if public, err = freeAddress(); err != nil {
+		return nil, "", "", err
 	}
-	control, err := freeAddress()
-	if err != nil {
-		return nil, "", err
+	if control, err = freeAddress(); err != nil {
+		return nil, "", "", err
 	}
 	args := append(before, "serve", "--data", data, "--http", public, "--control", control, "--log-level", "error")
-	cmd, err := b.start(b.ledge, args...)
-	if err != nil {
-		return nil, "", err
+	if cmd, err = b.start(b.ledge, args...); err != nil {
+		return nil, "", "", err
 	}
-	return cmd, public, b.waitFor("http://" + public + "/")
+	return cmd, public, control, b.waitFor("http://" + public + "/")
 }
 
 func (b *bench) waitFor(url string) error {
@@ -208,13 +208,18 @@ func (b *bench) run() error {
 		return err
 	}
 	data := filepath.Join(b.dir, "load")
-	node, public, err := b.node(data)
+	node, public, control, err := b.nodeWith(data)
 	if err != nil {
 		return err
 	}
 	b.row("| measured | Ledge | bare fasthttp, where nothing else is named | ratio | target |\n|---|---|---|---|---|")
 	if b.only == "" || b.only == "throughput" {
 		if err := b.throughput(data, public, bare); err != nil {
+			return err
+		}
+	}
+	if b.only == "" || b.only == "signed" {
+		if err := b.signed(data, public, control); err != nil {
 			return err
 		}
 	}

@@ -1,0 +1,176 @@
+package awsapi
+
+import (
+	"net/http"
+	"time"
+
+	"ledge/edge/awsapi/identity"
+	"ledge/edge/awsapi/restjson"
+)
+
+// keyOperations are those for the node's keys and its audit log.
+func (a *api) keyOperations() []restjson.Operation {
+	op := func(name, method, path string, serve restjson.Handler) restjson.Operation {
+		return restjson.Operation{Service: serviceNode, Name: name, Method: method, Path: path, Access: restjson.Admin, Serve: serve}
+	}
+	return []restjson.Operation{
+		op("CreateKey", "POST", "/v1/keys", a.createKey),
+		op("ListKeys", "GET", "/v1/keys", a.listKeys),
+		op("GetKey", "GET", "/v1/keys/{id}", a.getKey),
+		op("UpdateKey", "PATCH", "/v1/keys/{id}", a.updateKey),
+		op("DeleteKey", "DELETE", "/v1/keys/{id}", a.deleteKey),
+		op("RotateKey", "POST", "/v1/keys/{id}/rotate", a.rotateKey),
+		op("ReadAudit", "GET", "/v1/audit", a.readAudit),
+	}
+}
+
+// key is a key in replies.
+type key struct {
+	Id        string
+	Name      string
+	Arn       string
+	Access    string
+	Functions []string `json:",omitempty"` // none: all
+	Created   time.Time
+	Expires   time.Time `json:",omitzero"`
+	LastUsed  time.Time `json:",omitzero"`
+	Disabled  bool
+	HasSecret bool
+	HasToken  bool
+	Problem   string `json:",omitempty"`
+
+	// Only where they were just made.
+	SecretAccessKey string `json:",omitempty"`
+	Token           string `json:",omitempty"`
+}
+
+func shownKey(i identity.Info) key {
+	return key{
+		Id: i.ID, Name: i.Name, Arn: i.ARN, Access: string(i.Access), Functions: i.Functions,
+		Created: i.Created, Expires: i.Expires, LastUsed: i.LastUsed, Disabled: i.Disabled,
+		HasSecret: i.HasSecret, HasToken: i.HasToken, Problem: i.Problem,
+	}
+}
+
+func issuedKey(i identity.Issued) key {
+	k := shownKey(i.Info)
+	k.SecretAccessKey, k.Token = i.SecretAccessKey, i.Token
+	return k
+}
+
+// keyring returns the node's keys, or says that there are none.
+func (a *api) keyring() (*identity.Keyring, error) {
+	if a.Keys == nil {
+		return nil, restjson.NotImplemented("this control plane was started without keys")
+	}
+	return a.Keys, nil
+}
+
+// createKey is POST /v1/keys. Token makes a bearer token instead of a secret;
+// both are made where Secret is true too.
+func (a *api) createKey(w http.ResponseWriter, r *http.Request) error {
+	var req struct {
+		Name      string
+		Access    string
+		Functions []string
+		Expires   time.Time
+		Secret    *bool
+		Token     bool
+	}
+	keys, err := a.keyring()
+	if err == nil {
+		err = restjson.ReadJSON(r, &req)
+	}
+	if err != nil {
+		return err
+	}
+	order := identity.Order{
+		Name: req.Name, Access: identity.Access(req.Access), Functions: req.Functions, Expires: req.Expires,
+		Token: req.Token, Secret: !req.Token,
+	}
+	set(&order.Secret, req.Secret)
+	if order.Access == "" {
+		order.Access = identity.Deploy
+	}
+	issued, err := keys.Create(order)
+	if err != nil {
+		return err
+	}
+	restjson.About(r.Context(), issued.ID)
+	return writeJSON(w, http.StatusCreated, issuedKey(issued))
+}
+
+func (a *api) listKeys(w http.ResponseWriter, _ *http.Request) error {
+	keys, err := a.keyring()
+	if err != nil {
+		return err
+	}
+	reply := struct{ Keys []key }{[]key{}}
+	for _, info := range keys.List() {
+		reply.Keys = append(reply.Keys, shownKey(info))
+	}
+	return writeJSON(w, http.StatusOK, reply)
+}
+
+func (a *api) getKey(w http.ResponseWriter, r *http.Request) error {
+	keys, err := a.keyring()
+	if err != nil {
+		return err
+	}
+	info, err := keys.Get(r.PathValue("id"))
+	if err != nil {
+		return err
+	}
+	return writeJSON(w, http.StatusOK, shownKey(info))
+}
+
+// updateKey is PATCH /v1/keys/{id}. Members that are missing stay as they are.
+func (a *api) updateKey(w http.ResponseWriter, r *http.Request) error {
+	var req struct {
+		Name      *string
+		Disabled  *bool
+		Access    *identity.Access
+		Functions *[]string
+		Expires   *time.Time
+	}
+	restjson.About(r.Context(), r.PathValue("id"))
+	keys, err := a.keyring()
+	if err == nil {
+		err = restjson.ReadJSON(r, &req)
+	}
+	if err != nil {
+		return err
+	}
+	info, err := keys.Update(r.PathValue("id"), identity.Change(req))
+	if err != nil {
+		return err
+	}
+	return writeJSON(w, http.StatusOK, shownKey(info))
+}
+
+func (a *api) deleteKey(w http.ResponseWriter, r *http.Request) error {
+	restjson.About(r.Context(), r.PathValue("id"))
+	keys, err := a.keyring()
+	if err == nil {
+		err = keys.Delete(r.PathValue("id"))
+	}
+	if err != nil {
+		return err
+	}
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+// rotateKey is POST /v1/keys/{id}/rotate: what the key had stops working.
+func (a *api) rotateKey(w http.ResponseWriter, r *http.Request) error {
+	restjson.About(r.Context(), r.PathValue("id"))
+	keys, err := a.keyring()
+	if err != nil {
+		return err
+	}
+	issued, err := keys.Rotate(r.PathValue("id"))
+	if err != nil {
+		return err
+	}
+	return writeJSON(w, http.StatusOK, issuedKey(issued))
+}

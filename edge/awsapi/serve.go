@@ -1,0 +1,92 @@
+package awsapi
+
+import (
+	"fmt"
+	"net/http"
+
+	"ledge/edge/awsapi/restjson"
+)
+
+// admission says who sends a request and reads its body.
+type admission func(w http.ResponseWriter, r *http.Request, op *restjson.Operation) (admitted, error)
+
+// admitted is a request that may be served.
+type admitted struct {
+	caller restjson.Caller
+	keyID  string // empty on the socket
+	name   string // the key's
+	body   []byte
+	done   func(status int) // called once, when the operation has ended
+}
+
+// serve is the way of every request: who sends it, may they do that, the note
+// in the audit log, then the operation, and its outcome in the audit log.
+func (a *api) serve(w http.ResponseWriter, r *http.Request, op *restjson.Operation, admit admission) (err error) {
+	leave, err := a.uploads.enter(r.Context(), r, maxBody(op))
+	if err != nil {
+		return err
+	}
+	defer leave()
+	who, err := admit(w, r, op)
+	if err != nil {
+		return err
+	}
+	function := ""
+	if op.Function != nil {
+		function = op.Function(r)
+	}
+	status := http.StatusInternalServerError // as a panic leaves it
+	defer func() { who.done(status) }()
+	r = restjson.WithRequest(r, who.caller, who.body, op)
+	restjson.About(r.Context(), function)
+	if !op.InBody && op.Access != 0 && !who.caller.Allows(op.Access, function) {
+		err = restjson.Denied(who.caller, op, function)
+	} else {
+		err = a.audited(w, r, op, who, function)
+	}
+	status = http.StatusOK
+	if err != nil {
+		status = faultOf(err).Status
+	}
+	return err
+}
+
+// audited runs op, on the record where it changes something.
+func (a *api) audited(w http.ResponseWriter, r *http.Request, op *restjson.Operation, who admitted, resource string) error {
+	if !op.Changes() {
+		return run(op, w, r)
+	}
+	record, err := a.beginAudit(w, r, op, who, resource)
+	if err != nil {
+		return err
+	}
+	err = run(op, w, r)
+	a.endAudit(r, record, err)
+	return err
+}
+
+func run(op *restjson.Operation, w http.ResponseWriter, r *http.Request) error {
+	if op.Serve == nil {
+		return restjson.NotImplemented(fmt.Sprintf("%s is not implemented by this node: %s", op.Name, op.Note))
+	}
+	return op.Serve(w, r)
+}
+
+func maxBody(op *restjson.Operation) int64 {
+	if op.MaxBody > 0 {
+		return op.MaxBody
+	}
+	return restjson.MaxSettings
+}
+
+// trust admits everybody: whoever can open the node's socket is its user.
+func (a *api) trust(w http.ResponseWriter, r *http.Request, op *restjson.Operation) (admitted, error) {
+	body, err := readBody(w, r, maxBody(op), a.bodyPause)
+	return admitted{caller: owner{}, name: "socket", body: body, done: func(int) {}}, err
+}
+
+// owner is the user whom the node belongs to, on its socket.
+type owner struct{}
+
+func (owner) ARN() string                         { return "arn:aws:iam::" + accountID + ":root" }
+func (owner) Allows(restjson.Access, string) bool { return true }
