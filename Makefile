@@ -93,11 +93,11 @@ build/precompiled-%: build/packed FORCE
 # ---- tests
 
 .PHONY: test
-test: build examples hostile ## run all tests
+test: build examples hostile clients ## run all tests
 	go test ./...
 
 .PHONY: race
-race: build examples hostile ## run all tests with the race detector, those of C code with its own
+race: build examples hostile clients ## run all tests with the race detector, those of C code with its own
 	go test -race ./...
 	ASAN_OPTIONS=detect_leaks=0 go test -asan ./engine/capi
 
@@ -109,7 +109,8 @@ lint: $(STATICCHECK) build/runtimes ## check with gofmt, go vet, staticcheck and
 	$(STATICCHECK) ./... ./testdata/bench
 	@for module in $(GO_FUNCTIONS); do \
 		(set -x; GOOS=wasip1 GOARCH=wasm go vet -C testdata/functions/$$module .); done
-	@for script in .ci/* engine/*/guest/build*; do bash -n "$$script"; done
+	go vet -C $(CLIENTS)/go ./...
+	@for script in .ci/* engine/*/guest/build* $(CLIENTS)/*.sh; do bash -n "$$script"; done
 
 .PHONY: bench
 bench: build examples hostile $(BENCHSTAT) build/bench/workerd/installed | need-bench ## run the Go benchmarks, compared with the run before, then load the binary
@@ -186,17 +187,34 @@ build/functions/%.wasm: $(FUNCTIONS)/%.wat | need-wasm
 	@mkdir -p $(@D)
 	wat2wasm --debug-names -o $@ $<
 
+# ---- AWS's own clients, which tests drive an appliance with
+
+CLIENTS := testdata/clients
+
+.PHONY: clients
+clients: build/clients/go.test build/clients/js/installed | need-clients ## get the AWS clients that tests use
+
+build/clients/go.test: $(wildcard $(CLIENTS)/go/*)
+	@mkdir -p $(@D)
+	go test -C $(CLIENTS)/go -c -o $(CURDIR)/$@ .
+
+build/clients/js/installed: $(wildcard $(CLIENTS)/js/*) $(CLIENTS)/js/.npmrc | need-npm
+	@mkdir -p $(@D)
+	@cp $(CLIENTS)/js/.npmrc $(CLIENTS)/js/* $(@D)/
+	cd $(@D) && npm ci --no-audit --no-fund --loglevel=error
+	@touch $@
+
 # ---- tools
 
 # need-GROUP installs a group of Debian packages; it is quick and quiet when they
 # are there. Targets list it behind a bar, so that it never makes them stale.
-NEEDS := wasm npm bench release runtimes qemu
+NEEDS := wasm npm bench release runtimes clients qemu
 .PHONY: $(NEEDS:%=need-%)
 $(NEEDS:%=need-%): need-%:
 	@.ci/need $*
 
 .PHONY: deps
-deps: $(NEEDS:%=need-%) $(STATICCHECK) $(BENCHSTAT) build/hello-as/installed ## install every tool that any target needs
+deps: $(NEEDS:%=need-%) $(STATICCHECK) $(BENCHSTAT) build/hello-as/installed clients ## install every tool that any target needs
 	go mod download
 
 $(STATICCHECK):
