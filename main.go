@@ -71,13 +71,27 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 // appliance collects what serve opened, to close it in reverse.
 type appliance struct {
 	log    *slog.Logger
+	drains []func() error
 	closes []func() error
 }
 
 func (a *appliance) onClose(f func() error) { a.closes = append(a.closes, f) }
 
-// close closes everything and returns the first error.
+// onDrain is for what takes no more work and then waits for the work that it has,
+// up to the drain timeout. All of them wait at the same time, before anything is closed.
+func (a *appliance) onDrain(f func() error) { a.drains = append(a.drains, f) }
+
+// close drains and closes everything and returns the first error.
 func (a *appliance) close() (first error) {
+	drained := make(chan error)
+	for _, f := range a.drains {
+		go func() { drained <- f() }()
+	}
+	for range a.drains {
+		if err := <-drained; err != nil && first == nil {
+			first = err
+		}
+	}
 	for _, f := range slices.Backward(a.closes) {
 		if err := f(); err != nil && first == nil {
 			first = err
@@ -146,7 +160,7 @@ func serve(ctx context.Context, s cli.ServeSettings, stderr io.Writer) (err erro
 	}
 	a.log.Debug("stored functions are live", "took", time.Since(started))
 
-	queue := scheduler.NewQueue(scheduler.QueueConfig{Store: store, Invoker: functions, Log: a.log})
+	queue := scheduler.NewQueue(scheduler.QueueConfig{Store: store, Invoker: functions, Log: a.log, Drain: max(s.DrainTimeout, 1)})
 	timetable := scheduler.NewSchedules(scheduler.SchedulesConfig{Store: store, Wake: queue.Wake, Log: a.log})
 	a.start("asynchronous invocations", queue.Run)
 	a.start("schedules", timetable.Run)
@@ -295,6 +309,7 @@ func (a *appliance) listenControl(s cli.ServeSettings) ([]net.Listener, error) {
 	if err != nil {
 		return nil, err
 	}
+	tcp = awsapi.LimitListener(tcp, awsapi.MaxConnections)
 	a.onClose(ignoreClosed(tcp.Close))
 	if ip := tcp.Addr().(*net.TCPAddr).IP; !ip.IsLoopback() {
 		a.log.Warn("the control plane listens for other machines without TLS: requests must be signed, but who can see the traffic can read them", "control", tcp.Addr().String())
@@ -326,6 +341,9 @@ func (a *appliance) startControl(listeners []net.Listener, failed chan<- error, 
 		server := &http.Server{
 			Handler:           handlers[i],
 			ReadHeaderTimeout: 10 * time.Second,
+			ReadTimeout:       2 * time.Minute, // of bodies that nobody wants; awsapi sets its own
+			IdleTimeout:       2 * time.Minute,
+			MaxHeaderBytes:    32 << 10, // anybody may send them
 			BaseContext:       func(net.Listener) context.Context { return ctx },
 			ConnContext:       awsapi.ConnContext(),
 		}
@@ -334,7 +352,7 @@ func (a *appliance) startControl(listeners []net.Listener, failed chan<- error, 
 				failed <- fmt.Errorf("serve control plane: %w", err)
 			}
 		}()
-		a.onClose(func() error {
+		a.onDrain(func() error {
 			limit, done := context.WithTimeout(context.Background(), s.DrainTimeout)
 			defer done()
 			if server.Shutdown(limit) == nil {
@@ -355,7 +373,7 @@ func (a *appliance) startGateway(server *gateway.Server, l net.Listener, failed 
 			failed <- fmt.Errorf("serve http: %w", err)
 		}
 	}()
-	a.onClose(func() error {
+	a.onDrain(func() error {
 		limit, done := context.WithTimeout(context.Background(), s.DrainTimeout)
 		defer done()
 		err := server.Shutdown(limit)
@@ -379,7 +397,7 @@ func (a *appliance) start(part string, run func(context.Context) error) {
 			a.log.Error(part+" stopped", "error", err)
 		}
 	}()
-	a.onClose(func() error { cancel(); <-stopped; return nil })
+	a.onDrain(func() error { cancel(); <-stopped; return nil })
 }
 
 // startChores does what the node does for itself.

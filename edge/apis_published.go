@@ -201,15 +201,6 @@ func rootFor(root persist.RootAPI, apis []gateway.API) gateway.Root {
 	return gateway.Root{}
 }
 
-// CheckKeySet reports what is wrong with a JWK Set for the gateway.
-func CheckKeySet(issuer string, keys []byte) error {
-	jwt := &gateway.JWT{Issuer: issuer, Audience: []string{"x"}, Keys: keys}
-	return prove(gateway.KindHTTP, gateway.Stage{Name: gateway.DefaultStage, Routes: []gateway.Route{{
-		Method: "ANY", Path: gateway.DefaultPath, Mock: unanswerable(),
-		Authorizer: &gateway.Authorizer{ID: "x", Name: "x", JWT: jwt},
-	}}})
-}
-
 // CheckAPI reports what is wrong with the settings of an API for the gateway,
 // whatever it is going to serve.
 func CheckAPI(a persist.API) error {

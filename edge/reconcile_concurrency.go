@@ -41,15 +41,38 @@ func (r *Reconciler) Tag(ctx context.Context, function string, set map[string]st
 	return r.store.TagFunction(function, set, remove, check)
 }
 
+// ProvisionedError refuses a concurrency that is less than what is provisioned.
+type ProvisionedError struct {
+	Provisioned int // Instances, of all versions and aliases of the function
+}
+
+func (e *ProvisionedError) Error() string {
+	return fmt.Sprintf("the function has %d provisioned instances, and its concurrency must not be less", e.Provisioned)
+}
+
 // SetConcurrency bounds how many Invocations of a function may run at the same
 // time, all its versions together: 0 is the engine's default,
 // engine.NoConcurrency none. Invocations under way run to their end.
-// persist.ErrNotFound.
+// persist.ErrNotFound; a *ProvisionedError where n is less than what is
+// provisioned. None is always possible: it is how a function is stopped.
 func (r *Reconciler) SetConcurrency(ctx context.Context, function string, n int) error {
 	if err := r.begin(ctx); err != nil {
 		return err
 	}
 	defer r.end()
+	if n > 0 {
+		stored, err := r.store.ProvisionedOf(function)
+		if err != nil {
+			return err
+		}
+		total := 0
+		for _, p := range stored {
+			total += p.Count
+		}
+		if n < total {
+			return &ProvisionedError{Provisioned: total}
+		}
+	}
 	if err := r.store.PutConcurrency(function, n); err != nil {
 		return err
 	}

@@ -44,7 +44,14 @@ func (r *Runtime) leave() { r.instances.Add(-1) }
 // evict discards the idle Instance that was used longest ago; those that are
 // provisioned go last, and only where all may go. It returns false where there is none.
 func (r *Runtime) evict(of which) bool {
-	return r.evictOldest(spareIdle) || of == anyIdle && r.evictOldest(anyIdle)
+	if r.evictOldest(spareIdle) {
+		return true
+	}
+	if of == spareIdle || !r.evictOldest(anyIdle) {
+		return false
+	}
+	r.short.Store(true)
+	return true
 }
 
 func (r *Runtime) evictOldest(of which) bool {

@@ -31,7 +31,7 @@ func checkClientContext(text []byte) error {
 
 // arn returns the ARN of a function without a qualifier.
 func (r *Runtime) arn(name string) string {
-	return "arn:aws:lambda:" + r.region() + ":000000000000:function:" + name
+	return FunctionARN(r.region(), name, "")
 }
 
 // ownQualifier is how an Invocation of this version says so, where it must.

@@ -5,6 +5,19 @@ import "ledge/engine/wasi"
 // DefaultRegion stands in ARNs and in AWS_REGION where Config.Region is empty.
 const DefaultRegion = "us-east-1"
 
+// AccountID is the account in ARNs: a node has only one, which is none of AWS's.
+const AccountID = "000000000000"
+
+// FunctionARN returns the ARN of a function, or of one of its versions or aliases
+// where qualifier is not empty.
+func FunctionARN(region, name, qualifier string) string {
+	arn := "arn:aws:lambda:" + region + ":" + AccountID + ":function:" + name
+	if qualifier != "" {
+		arn += ":" + qualifier
+	}
+	return arn
+}
+
 // ReservedEnv reports whether users cannot set the variable of that name: those that
 // AWS Lambda reserves, and those that only this node sets.
 // https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html#configuration-envvars-runtime

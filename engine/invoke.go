@@ -85,11 +85,13 @@ func (r *Runtime) invokeFresh(ctx context.Context, v *version, p *program, inv *
 		var err error
 		if in, err = v.shell(p); err != nil {
 			v.vacate()
+			v.refill()
 			return err
 		}
 	}
 	if err := p.tell(in, &v.function, inv); err != nil {
 		v.discard(in)
+		v.refill()
 		return err
 	}
 	in.serving = true
@@ -114,7 +116,7 @@ func (r *Runtime) invokeFresh(ctx context.Context, v *version, p *program, inv *
 	in.learn(p, written, timeout)
 	v.putShell(in)
 	v.vacate()
-	v.replenish()
+	v.refill()
 	return err
 }
 
@@ -136,6 +138,7 @@ func (r *Runtime) invokeWarm(ctx context.Context, v *version, p *program, inv *I
 	if in == nil {
 		var err error
 		if in, err = r.start(ctx, v, p, inv, res); err != nil {
+			v.refill()
 			return err
 		}
 		v.replenish() // it may have been one of those that are provisioned
@@ -144,7 +147,7 @@ func (r *Runtime) invokeWarm(ctx context.Context, v *version, p *program, inv *I
 	defer func() {
 		if !keep {
 			v.discard(in)
-			v.replenish()
+			v.refill()
 		}
 	}()
 	if err := p.tell(in, &v.function, inv); err != nil {

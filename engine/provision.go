@@ -104,6 +104,8 @@ func (r *Runtime) Provisioned(name, number string) (requested, available, alloca
 			reason = p.err.Error()
 		case v.target() < want:
 			reason = "the function's concurrency is less than what is provisioned"
+		case v.runtime.short.Load():
+			reason = "other functions needed the memory; more are made when there is room"
 		}
 	}
 	return int(want), int(ready), int(held), reason
@@ -113,6 +115,15 @@ func (r *Runtime) Provisioned(name, number string) (requested, available, alloca
 func (r *Runtime) replenish() {
 	if r.provisions.Load() > 0 && !r.closed.Load() {
 		r.table.each((*version).replenish)
+	}
+}
+
+// refill is called where an Instance of v has given its place back: it may have been one
+// of those that are provisioned, or others had to go for it.
+func (v *version) refill() {
+	v.replenish()
+	if r := v.runtime; r.short.Load() && r.short.CompareAndSwap(true, false) {
+		r.replenish()
 	}
 }
 
@@ -198,8 +209,12 @@ func (v *version) provideOne(ctx context.Context) error {
 		return err
 	}
 	// Not at the cost of what others have provisioned.
-	if err := v.runtime.admitWhere(p.minimum, spareIdle); err != nil {
-		return err
+	r := v.runtime
+	if err := r.admitWhere(p.minimum, spareIdle); err != nil {
+		r.short.Store(true) // whoever makes room from now on sees it; before, the next line does
+		if err := r.admitWhere(p.minimum, spareIdle); err != nil {
+			return err
+		}
 	}
 	v.setStarting(true)
 	defer v.setStarting(false)

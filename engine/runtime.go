@@ -39,6 +39,8 @@ type Runtime struct {
 	versions  sync.WaitGroup
 	// provisions counts the versions that have provisioned Instances.
 	provisions atomic.Int64
+	// short says that provisioned Instances had to go, or could not be made, for want of room.
+	short atomic.Bool
 
 	// building is shared by those who make artifacts and held alone by Collect.
 	// Lock order: building, changing, language.mu, version.mu.

@@ -219,7 +219,17 @@ func TestKeys(t *testing.T) {
 func TestShortCommands(t *testing.T) {
 	n := start(t, t.TempDir())
 	n.must("deploy", "echo", module("echo"), "--runtime", "extism")
+	libs := t.TempDir()
+	if err := os.WriteFile(filepath.Join(libs, "words.txt"), []byte("hello"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	for _, c := range []struct{ args, says string }{
+		{"layer publish libs " + libs, "published libs:1"},
+		{"layer ls", "libs:1"},
+		{"deploy echo " + module("echo") + " --layer libs:1", "echo updated"},
+		{"get echo", "layer:        libs:1"},
+		{"layer rm libs:1", "removed libs:1"},
+		{"deploy echo " + module("echo") + " --memory 64 --layer libs:1", "echo updated"}, // it has it still
 		{"publish echo", "published echo:1"},
 		{"alias set echo live 1", "made echo:live: version 1"},
 		{"deploy echo " + module("hello-c-reactor") + " --publish", "version:      2"},

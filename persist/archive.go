@@ -35,6 +35,9 @@ type ArchiveError struct {
 	Entry string // path inside the archive; empty where the whole is at fault
 	Why   string
 	Hint  string // what to do next; may be empty
+	// NoModule says that nothing else is wrong than that there is no module: the
+	// archive may be the code of a language.
+	NoModule bool
 }
 
 func (e *ArchiveError) Error() string {
@@ -275,7 +278,7 @@ func chooseModule(files []archiveFile) ([]archiveFile, error) {
 			Hint:  "this node runs WebAssembly: build for wasm32-wasip1 and name the result " + moduleFile,
 		}
 	}
-	return nil, &ArchiveError{Why: "it has no Wasm module", Hint: "put the module at its top as " + moduleFile}
+	return nil, &ArchiveError{Why: "it has no Wasm module", Hint: "put the module at its top as " + moduleFile, NoModule: true}
 }
 
 // renamed returns files with the module at i under its name.

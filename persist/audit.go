@@ -41,7 +41,11 @@ type AuditRecord struct {
 // disk, and the change that it announces may run. Texts are cut after 256 bytes,
 // and further where the record would not fit into 1 KiB.
 func (s *Store) BeginAudit(r AuditRecord) (seq uint64, err error) {
-	err = s.update(maxAuditRecordBytes, func(c *change) error {
+	commit := func(fn func(*change) error) error { return s.update(maxAuditRecordBytes, fn) }
+	if strings.HasPrefix(r.Operation, "Delete") {
+		commit = s.makeRoom
+	}
+	err = commit(func(c *change) error {
 		c.wrote = true
 		b := c.tx.Bucket([]byte(bucketAudit))
 		next, err := b.NextSequence()

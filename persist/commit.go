@@ -20,7 +20,8 @@ const (
 // write is one operation that waits to be committed.
 type write struct {
 	fn   func(*change) error
-	size int // bytes it is going to store, roughly
+	size int  // bytes it is going to store, roughly
+	room bool // it makes room, and gets the reserve where the disk is full
 	err  error
 	done chan error
 }
@@ -34,7 +35,16 @@ type write struct {
 // Nobody waits for a batch to fill: while one commit is at the disk the next
 // batch gathers, so a lone writer pays one commit and a crowd shares.
 func (s *Store) update(size int, fn func(*change) error) error {
-	w := &write{fn: fn, size: size, done: make(chan error, 1)}
+	return s.commit(&write{fn: fn, size: size, done: make(chan error, 1)})
+}
+
+// makeRoom is update for what removes things, and thus must be possible on a disk that
+// is full.
+func (s *Store) makeRoom(fn func(*change) error) error {
+	return s.commit(&write{fn: fn, room: true, done: make(chan error, 1)})
+}
+
+func (s *Store) commit(w *write) error {
 	s.mu.Lock()
 	if s.closed {
 		s.mu.Unlock()
@@ -86,6 +96,21 @@ func (s *Store) commitBatch(batch []*write) {
 			alone = append(alone, batch[failed])
 			batch = slices.Delete(batch, failed, failed+1)
 			continue
+		}
+		if failed < 0 && isFull(err) {
+			removals := slices.DeleteFunc(slices.Clone(batch), func(w *write) bool { return !w.room })
+			if len(removals) > 0 && s.reserve.give() {
+				for _, w := range batch {
+					if !w.room {
+						w.done <- err
+					}
+				}
+				batch = removals
+				continue
+			}
+		}
+		if err == nil && slices.ContainsFunc(batch, func(w *write) bool { return w.room }) {
+			s.reserve.keep()
 		}
 		for _, w := range batch {
 			if err == nil {

@@ -23,6 +23,9 @@
 // empty one and says so in Store.Recovered. Code that was damaged is whole again
 // after the same code is Put again.
 //
+// On a full disk nothing is stored, and functions can still be deleted: Store keeps
+// 512 KiB for that, in ledge.reserve, where the file system can allocate it.
+//
 // Logs promise less, to spare flash memory and never to hold up a function.
 // They reach the file after at most a second and the disk when the kernel
 // writes them back, so a power cut can cost the last half minute. When records

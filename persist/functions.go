@@ -177,7 +177,7 @@ func (s *Store) Functions(after string, limit int) (fns []Function, more bool, e
 // that name does not use their numbers again, as in AWS Lambda.
 func (s *Store) DeleteFunction(name string) (State, error) {
 	var removed State
-	err := s.update(0, func(c *change) error {
+	err := s.makeRoom(func(c *change) error {
 		if err := functionExists(c.tx, name); err != nil {
 			return err
 		}

@@ -32,12 +32,8 @@ func (s *Store) PublishLayerVersion(l LayerVersion) (LayerVersion, error) {
 	l.Created = milli(s.now())
 	var stored LayerVersion
 	err := s.update(0, func(c *change) error {
-		last := uint64(0)
-		if v := c.tx.Bucket([]byte(bucketLayerCounts)).Get([]byte(l.Name)); len(v) == 8 {
-			last = binary.BigEndian.Uint64(v)
-		}
 		next := l
-		next.Version = last + 1
+		next.Version = lastNumber(c.tx, bucketLayerCounts, bucketLayers, l.Name) + 1
 		if err := c.put(bucketLayers, versionKey(l.Name, next.Version), next); err != nil {
 			return err
 		}
@@ -85,7 +81,7 @@ func (s *Store) Layers() (layers []LayerVersion, err error) {
 // DeleteLayerVersion removes a version of a layer and returns what it was, or
 // ErrNotFound. Functions that have it keep its files.
 func (s *Store) DeleteLayerVersion(name string, version uint64) (l LayerVersion, err error) {
-	err = s.update(0, func(c *change) error {
+	err = s.makeRoom(func(c *change) error {
 		old, found, err := get[LayerVersion](c.tx, bucketLayers, versionKey(name, version))
 		if err != nil {
 			return err

@@ -113,12 +113,9 @@ func (s *Store) DeadLetters(after uint64, limit int) (letters []DeadLetter, more
 				more = true
 				return nil
 			}
-			letter, err := decode[DeadLetter](queueLetters, k, v)
-			if err != nil {
-				return err
+			if len(k) == 8 {
+				letters = append(letters, readLetter(k, v))
 			}
-			letter.Sequence = binary.BigEndian.Uint64(k)
-			letters = append(letters, letter)
 		}
 		return nil
 	})
@@ -126,6 +123,17 @@ func (s *Store) DeadLetters(after uint64, limit int) (letters []DeadLetter, more
 		return nil, false, fmt.Errorf("list dead letters: %w", err)
 	}
 	return letters, more, nil
+}
+
+// readLetter returns a letter without its payload. One that does not decode says so
+// in its Reason: it can be looked at and removed as others can.
+func readLetter(key, value []byte) DeadLetter {
+	letter, err := decode[DeadLetter](queueLetters, key, value)
+	if err != nil {
+		letter = DeadLetter{Reason: "the record of this event is damaged"}
+	}
+	letter.Sequence = binary.BigEndian.Uint64(key)
+	return letter
 }
 
 // GetDeadLetter returns one letter with its payload, or ErrNotFound.
@@ -137,11 +145,7 @@ func (s *Store) GetDeadLetter(sequence uint64) (DeadLetter, error) {
 		if dead.letters == nil || dead.letters.Get(key) == nil {
 			return ErrNotFound
 		}
-		var err error
-		if letter, err = decode[DeadLetter](queueLetters, key, dead.letters.Get(key)); err != nil {
-			return err
-		}
-		letter.Sequence = sequence
+		letter = readLetter(key, dead.letters.Get(key))
 		letter.Job.Payload = copyPayload(dead.payloads, sequence)
 		return nil
 	})
@@ -153,7 +157,7 @@ func (s *Store) GetDeadLetter(sequence uint64) (DeadLetter, error) {
 
 // DeleteDeadLetter removes a letter, or returns ErrNotFound.
 func (s *Store) DeleteDeadLetter(sequence uint64) error {
-	err := s.update(jobOverhead, func(c *change) error {
+	err := s.makeRoom(func(c *change) error {
 		dead := lettersOf(c.tx)
 		key := sequenceKey(sequence)
 		if dead.letters == nil || dead.letters.Get(key) == nil {

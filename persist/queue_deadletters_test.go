@@ -36,3 +36,26 @@ func TestOldDeadLettersMakeRoom(t *testing.T) {
 		})
 	}
 }
+
+// A letter that is damaged is listed with the others and can be removed.
+func TestDamagedDeadLetter(t *testing.T) {
+	s, _ := queueStore(t, "f")
+	for _, id := range []string{"bad", "good"} {
+		job, err := s.Enqueue(testJob("f", id), DefaultQueueLimits(), true)
+		noErr(t, err)
+		noErr(t, s.Bury(job, "a reason"))
+	}
+	noErr(t, s.update(0, func(c *change) error {
+		c.wrote = true
+		return lettersOf(c.tx).letters.Put(sequenceKey(1), []byte("{"))
+	}))
+	letters, more, err := s.DeadLetters(0, 9)
+	if err != nil || more || len(letters) != 2 || letters[0].Sequence != 1 || letters[1].Job.ID != "good" {
+		t.Errorf("listed %+v, %t, %v", letters, more, err)
+	}
+	letter, err := s.GetDeadLetter(1)
+	if err != nil || letter.Reason == "a reason" || string(letter.Job.Payload) != "event bad" {
+		t.Errorf("got %+v, %v", letter, err)
+	}
+	noErr(t, s.DeleteDeadLetter(1))
+}

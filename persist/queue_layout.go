@@ -1,6 +1,7 @@
 package persist
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"time"
@@ -134,20 +135,23 @@ func splitDueKey(key []byte) (function string, due time.Time, sequence uint64, e
 func sequenceKey(sequence uint64) []byte { return binary.BigEndian.AppendUint64(nil, sequence) }
 
 // functions returns the functions that have jobs waiting, in order, with one
-// seek each.
-func (q *queueBuckets) functions() (names []string, err error) {
+// seek each. damaged are keys that make no sense.
+func (q *queueBuckets) functions() (names []string, damaged [][]byte) {
 	if q.due == nil {
 		return nil, nil
 	}
 	c := q.due.Cursor()
-	for k, _ := c.First(); k != nil; k, _ = c.Seek(memberEnd(names[len(names)-1])) {
+	for k, _ := c.First(); k != nil; {
 		name, _, _, err := splitDueKey(k)
 		if err != nil {
-			return nil, err
+			damaged = append(damaged, bytes.Clone(k))
+			k, _ = c.Next()
+			continue
 		}
 		names = append(names, name)
+		k, _ = c.Seek(memberEnd(name))
 	}
-	return names, nil
+	return names, damaged
 }
 
 // copyPayload returns a copy of a payload; a missing one is empty.

@@ -15,9 +15,14 @@ import (
 // more than one job.
 const maxLeaseBytes = 4 << 20
 
+// farthestDue is further ahead than any job is due: the flexible window of a schedule
+// is a day. One that seems to be was queued while the clock was wrong, and does not
+// wait for years.
+const farthestDue = 27 * time.Hour
+
 // LeaseRequest says which jobs its sender can run now.
 type LeaseRequest struct {
-	Now   time.Time // jobs that are due later are left
+	Now   time.Time // jobs that are due later are left, but for those due later than any can be
 	Limit int       // jobs at most
 	// PerFunction bounds the jobs of each function, apart from those in Only,
 	// which says how many each of them may have: 0 leaves it out.
@@ -73,8 +78,12 @@ func (c *change) lease(req LeaseRequest) (Leased, error) {
 	q := queueOf(c.tx)
 	var out Leased
 	out.Last = req.After
-	turns, err := q.candidates(req, &out)
-	if err != nil {
+	names, damaged := q.functions()
+	if err := c.setAsideJobs(q, q.due, damaged); err != nil {
+		return Leased{}, err
+	}
+	turns, damaged := q.candidates(names, req, &out)
+	if err := c.setAsideJobs(q, q.due, damaged); err != nil {
 		return Leased{}, err
 	}
 	size := 0
@@ -91,8 +100,7 @@ func (c *change) lease(req LeaseRequest) (Leased, error) {
 			taken = true
 			job, err := c.take(q, turn.keys[round])
 			if errors.Is(err, ErrDamaged) {
-				// A record that cannot be read must not hold up those behind it.
-				if err := c.setAsideJob(q, turn.keys[round]); err != nil {
+				if err := c.setAsideJobs(q, q.due, turn.keys[round:round+1]); err != nil {
 					return Leased{}, err
 				}
 				continue
@@ -110,17 +118,15 @@ func (c *change) lease(req LeaseRequest) (Leased, error) {
 	}
 }
 
-// candidates returns the functions with jobs that are due, beginning with the
-// one whose turn it is, and notes in out when the next of the others is due.
-func (q *queueBuckets) candidates(req LeaseRequest, out *Leased) (turns []candidates, err error) {
-	names, err := q.functions()
-	if err != nil {
-		return nil, err
-	}
+// candidates returns those of the functions that have jobs that are due, beginning
+// with the one whose turn it is, and notes in out when the next of the others is
+// due. damaged are keys that make no sense.
+func (q *queueBuckets) candidates(names []string, req LeaseRequest, out *Leased) (turns []candidates, damaged [][]byte) {
 	later := 0 // the functions after After come first
 	for later < len(names) && names[later] <= req.After {
 		later++
 	}
+	far := milli(req.Now.Add(farthestDue))
 	for i := range names {
 		name := names[(later+i)%len(names)]
 		limit, special := req.Only[name]
@@ -134,16 +140,20 @@ func (q *queueBuckets) candidates(req LeaseRequest, out *Leased) (turns []candid
 		turn := candidates{function: name}
 		prefix := memberPrefix(name)
 		cursor := q.due.Cursor()
-		for k, _ := cursor.Seek(prefix); k != nil && bytes.HasPrefix(k, prefix); k, _ = cursor.Next() {
+		k, _ := cursor.Seek(prefix)
+		for k != nil && bytes.HasPrefix(k, prefix) {
 			_, due, _, err := splitDueKey(k)
 			if err != nil {
-				return nil, err
+				damaged = append(damaged, bytes.Clone(k))
+				k, _ = cursor.Next()
+				continue
 			}
-			if due.After(req.Now) {
+			if due.After(req.Now) && due.Before(far) {
 				if out.Next.IsZero() || due.Before(out.Next) {
 					out.Next = due
 				}
-				break
+				k, _ = cursor.Seek(append(prefix, dueBytes(far)...))
+				continue
 			}
 			if len(turn.keys) == limit {
 				if limit <= req.Limit {
@@ -152,10 +162,11 @@ func (q *queueBuckets) candidates(req LeaseRequest, out *Leased) (turns []candid
 				break
 			}
 			turn.keys = append(turn.keys, bytes.Clone(k))
+			k, _ = cursor.Next()
 		}
 		turns = append(turns, turn)
 	}
-	return turns, nil
+	return turns, damaged
 }
 
 // take moves a job from those that wait to those that run.
@@ -174,29 +185,40 @@ func (c *change) take(q *queueBuckets, key []byte) (Job, error) {
 	return job, q.putRunning(job)
 }
 
-// setAsideJob moves a record that does not decode to the bucket "damaged", as
-// Open does with records of other buckets.
-func (c *change) setAsideJob(q *queueBuckets, key []byte) error {
-	c.wrote = true
-	aside := append([]byte(bucketQueue+"\x00"), key...)
-	if err := c.tx.Bucket([]byte(bucketDamaged)).Put(aside, bytes.Clone(q.due.Get(key))); err != nil {
-		return fmt.Errorf("set job aside: %w", err)
+// setAsideJobs moves records of the queue that cannot be read to the bucket
+// "damaged", as Open does with records of other buckets: one must not hold up
+// those behind it, nor keep the queue from starting. Their payloads go, as far as
+// the keys say which they are.
+func (c *change) setAsideJobs(q *queueBuckets, from *bolt.Bucket, keys [][]byte) error {
+	for _, key := range keys {
+		c.wrote = true
+		aside := append([]byte(bucketQueue+"\x00"), key...)
+		if err := c.tx.Bucket([]byte(bucketDamaged)).Put(aside, bytes.Clone(from.Get(key))); err != nil {
+			return fmt.Errorf("set job aside: %w", err)
+		}
+		if err := from.Delete(key); err != nil {
+			return fmt.Errorf("delete damaged job: %w", err)
+		}
+		if len(key) < 8 {
+			continue
+		}
+		if err := q.forget(binary.BigEndian.Uint64(key[len(key)-8:])); err != nil {
+			return err
+		}
 	}
-	if err := q.due.Delete(key); err != nil {
-		return fmt.Errorf("delete from %s: %w", queueDue, err)
-	}
-	return q.forget(binary.BigEndian.Uint64(key[len(key)-8:]))
+	return nil
 }
 
 // ReleaseLeases makes jobs due again that were leased when the process before
 // ended, and says how many. Call it before the first Lease. Each of them counts
-// as interrupted: an event may be what brings a node down.
+// as interrupted: an event may be what brings a node down. Those that cannot be
+// read are set aside.
 func (s *Store) ReleaseLeases() (released int, err error) {
 	err = s.update(0, func(c *change) error {
 		released = 0
 		q := queueOf(c.tx)
-		jobs, err := q.leased()
-		if err != nil {
+		jobs, damaged := q.leased()
+		if err := c.setAsideJobs(q, q.running, damaged); err != nil {
 			return err
 		}
 		for _, job := range jobs {
@@ -214,21 +236,23 @@ func (s *Store) ReleaseLeases() (released int, err error) {
 	return released, nil
 }
 
-// leased returns the jobs that run, without their payloads.
-func (q *queueBuckets) leased() (jobs []Job, err error) {
+// leased returns the jobs that run, without their payloads, and the keys of those
+// that cannot be read.
+func (q *queueBuckets) leased() (jobs []Job, damaged [][]byte) {
 	if q.running == nil {
 		return nil, nil
 	}
-	err = q.running.ForEach(func(k, v []byte) error {
+	c := q.running.Cursor()
+	for k, v := c.First(); k != nil; k, v = c.Next() {
 		job, err := decode[Job](queueRunning, k, v)
-		if err != nil {
-			return err
+		if err != nil || len(k) != 8 {
+			damaged = append(damaged, bytes.Clone(k))
+			continue
 		}
 		job.sequence = binary.BigEndian.Uint64(k)
 		jobs = append(jobs, job)
-		return nil
-	})
-	return jobs, err
+	}
+	return jobs, damaged
 }
 
 // putBack moves a job from those that run to those that wait.

@@ -96,7 +96,7 @@ func (c *change) dropAsync(function string) error {
 	for _, key := range keysWith(q.due, prefix) {
 		_, _, sequence, err := splitDueKey(key)
 		if err != nil {
-			return err
+			continue // Lease sets it aside
 		}
 		c.wrote = true
 		if err := q.due.Delete(key); err != nil {
@@ -106,10 +106,7 @@ func (c *change) dropAsync(function string) error {
 			return err
 		}
 	}
-	leased, err := q.leased()
-	if err != nil {
-		return err
-	}
+	leased, _ := q.leased() // ReleaseLeases sets the damaged ones aside
 	for _, job := range leased {
 		if job.Function != function {
 			continue

@@ -1,7 +1,6 @@
 package persist
 
 import (
-	"bytes"
 	"fmt"
 	"time"
 
@@ -40,11 +39,12 @@ func (s *Store) QueueStats() (QueueStats, error) {
 		for k, _ := running.First(); k != nil; k, _ = running.Next() {
 			stats.Running++
 		}
-		return q.eachFirst(func(due time.Time) {
+		q.eachFirst(func(due time.Time) {
 			if stats.Oldest.IsZero() || due.Before(stats.Oldest) {
 				stats.Oldest = due
 			}
 		})
+		return nil
 	})
 	if err != nil {
 		return QueueStats{}, fmt.Errorf("read state of the queue: %w", err)
@@ -53,23 +53,13 @@ func (s *Store) QueueStats() (QueueStats, error) {
 }
 
 // eachFirst calls each with the due time of every function's first job.
-func (q *queueBuckets) eachFirst(each func(due time.Time)) error {
-	names, err := q.functions()
-	if err != nil {
-		return err
-	}
+func (q *queueBuckets) eachFirst(each func(due time.Time)) {
+	names, _ := q.functions() // Lease sets the damaged ones aside
 	c := q.due.Cursor()
 	for _, name := range names {
-		prefix := memberPrefix(name)
-		k, _ := c.Seek(prefix)
-		if !bytes.HasPrefix(k, prefix) {
-			continue
+		k, _ := c.Seek(memberPrefix(name))
+		if _, due, _, err := splitDueKey(k); err == nil {
+			each(due)
 		}
-		_, due, _, err := splitDueKey(k)
-		if err != nil {
-			return err
-		}
-		each(due)
 	}
-	return nil
 }

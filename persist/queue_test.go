@@ -243,22 +243,77 @@ func TestFunctionTakesItsJobs(t *testing.T) {
 	}
 }
 
-// A record that cannot be read costs itself and not the queue.
-func TestDamagedJobIsSetAside(t *testing.T) {
-	s, now := queueStore(t, "f")
-	bad := put(t, s, testJob("f", "bad"))
-	put(t, s, testJob("f", "good"))
-	noErr(t, s.update(0, func(c *change) error {
-		c.wrote = true
-		return queueOf(c.tx).due.Put(dueKey(bad), []byte("{"))
-	}))
-	if got := lease(t, s, LeaseRequest{Now: now, Limit: 9, PerFunction: 9}); ids(got.Jobs) != "good" {
+// A job that was queued while the clock was years ahead does not wait for years.
+func TestJobOfAWrongClock(t *testing.T) {
+	s, now := queueStore(t, "f", "g")
+	for i, due := range []time.Duration{time.Second, 24 * time.Hour, farthestDue - time.Nanosecond, farthestDue, 10 * 365 * 24 * time.Hour} {
+		job := testJob("f", fmt.Sprint(i))
+		job.Due = now.Add(due)
+		put(t, s, job)
+	}
+	put(t, s, testJob("g", "now"))
+	got := lease(t, s, LeaseRequest{Now: now, Limit: 9, PerFunction: 9})
+	if ids(got.Jobs) != "3 now 4" || !got.Next.Equal(now.Add(time.Second)) {
+		t.Errorf("leased %q, next %s", ids(got.Jobs), got.Next)
+	}
+	if got := lease(t, s, LeaseRequest{Now: now.Add(500 * time.Microsecond), Limit: 9, PerFunction: 9}); len(got.Jobs) != 0 {
 		t.Errorf("leased %q", ids(got.Jobs))
 	}
-	noErr(t, s.view(func(tx *bolt.Tx) error {
-		if n := tx.Bucket([]byte(bucketDamaged)).Inspect().KeyN; n != 1 {
-			t.Errorf("%d records were set aside", n)
+}
+
+// A record that cannot be read costs itself and not the queue, nor the start of
+// the queue, nor the function's removal.
+func TestDamagedJobIsSetAside(t *testing.T) {
+	for name, damage := range map[string]func(q *queueBuckets, waits, runs Job) error{
+		"waiting": func(q *queueBuckets, waits, _ Job) error { return q.due.Put(dueKey(waits), []byte("{")) },
+		"running": func(q *queueBuckets, _, runs Job) error { return q.running.Put(sequenceKey(runs.sequence), nil) },
+		"key of a waiting one": func(q *queueBuckets, waits, _ Job) error {
+			key := dueKey(waits)
+			return errors.Join(q.due.Delete(key), q.due.Put(append([]byte("f"), key[len(key)-16:]...), []byte("{}")))
+		},
+		"key of a waiting one among good ones": func(q *queueBuckets, waits, _ Job) error {
+			key := dueKey(waits)
+			return errors.Join(q.due.Delete(key), q.due.Put(append([]byte("f\x00\x00"), key[len(key)-8:]...), []byte("{}")))
+		},
+		"key of a running one": func(q *queueBuckets, _, runs Job) error {
+			key := sequenceKey(runs.sequence)
+			return errors.Join(q.running.Delete(key), q.running.Put(append([]byte{1}, key...), []byte("{}")))
+		},
+	} {
+		for _, then := range []string{"run", "removed"} {
+			t.Run(name+" "+then, func(t *testing.T) {
+				s, now := queueStore(t, "f", "g")
+				waits := put(t, s, testJob("f", "waits"))
+				put(t, s, testJob("g", "waits too"))
+				runs, err := s.Enqueue(testJob("f", "runs"), DefaultQueueLimits(), true)
+				noErr(t, err)
+				_, err = s.Enqueue(testJob("g", "runs too"), DefaultQueueLimits(), true)
+				noErr(t, err)
+				noErr(t, s.update(0, func(c *change) error {
+					c.wrote = true
+					return damage(queueOf(c.tx), waits, runs)
+				}))
+				_, err = s.QueueStats()
+				noErr(t, err)
+				want := 3
+				if then == "removed" {
+					_, err := s.DeleteFunction("f")
+					noErr(t, err)
+					want = 2
+				}
+				_, err = s.ReleaseLeases()
+				noErr(t, err)
+				if got := lease(t, s, LeaseRequest{Now: now, Limit: 9, PerFunction: 9}); len(got.Jobs) != want {
+					t.Errorf("leased %q", ids(got.Jobs))
+				}
+				noErr(t, s.view(func(tx *bolt.Tx) error {
+					n := tx.Bucket([]byte(bucketDamaged)).Inspect().KeyN
+					if gone := then == "removed" && name == "waiting"; n != 1 && !gone {
+						t.Errorf("%d records were set aside", n)
+					}
+					return nil
+				}))
+			})
 		}
-		return nil
-	}))
+	}
 }

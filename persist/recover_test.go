@@ -205,6 +205,63 @@ func TestDamagedRecordCostsOnlyItself(t *testing.T) {
 	}
 }
 
+// A damaged record of any kind is set aside, and all that boot reads is read.
+func TestDamagedRecordOfEachKind(t *testing.T) {
+	dir := t.TempDir()
+	fillStore(t, dir)
+	db, err := bolt.Open(filepath.Join(dir, databaseFile), 0o600, nil)
+	noErr(t, err)
+	noErr(t, db.Update(func(tx *bolt.Tx) error {
+		for bucket := range recordChecks() {
+			noErr(t, tx.Bucket([]byte(bucket)).Put([]byte("x\x00bad"), []byte("[")))
+		}
+		return nil
+	}))
+	noErr(t, db.Close())
+	s := openStore(t, dir, Options{})
+	for bucket := range recordChecks() {
+		if !strings.Contains(s.Recovered(), bucket+" ") {
+			t.Errorf("Recovered does not name %s: %s", bucket, s.Recovered())
+		}
+	}
+	_, err = s.Load()
+	noErr(t, err)
+	_, err = s.LiveAPIs(APIChange{})
+	noErr(t, err)
+	_, _, err = s.Schedules(ScheduleQuery{})
+	noErr(t, err)
+}
+
+// A count of versions that was lost costs no version.
+func TestDamagedCounts(t *testing.T) {
+	s := openStore(t, t.TempDir(), Options{})
+	for _, name := range []string{"f", "g"} { // one with neighbours and the last one
+		_, err := s.PutFunction(testFunction(name), "", nil)
+		noErr(t, err)
+		_, _, err = s.Publish(name, "", "")
+		noErr(t, err)
+		_, err = s.PublishLayerVersion(LayerVersion{Name: name})
+		noErr(t, err)
+		noErr(t, s.update(0, func(c *change) error {
+			return errors.Join(
+				c.putBytes(bucketPublished, []byte(name), []byte("bad")),
+				c.delete(bucketLayerCounts, []byte(name)))
+		}))
+	}
+	for _, name := range []string{"f", "g"} {
+		fn := testFunction(name)
+		fn.MemoryMB++
+		_, err := s.PutFunction(fn, "", nil)
+		noErr(t, err)
+		if fn, _, err := s.Publish(name, "", ""); err != nil || fn.Version != "2" {
+			t.Errorf("published version %s of %s, %v", fn.Version, name, err)
+		}
+		if l, err := s.PublishLayerVersion(LayerVersion{Name: name}); err != nil || l.Version != 2 {
+			t.Errorf("published version %d of layer %s, %v", l.Version, name, err)
+		}
+	}
+}
+
 func TestNewerSchemaIsRefused(t *testing.T) {
 	dir := t.TempDir()
 	fillStore(t, dir)

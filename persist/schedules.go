@@ -221,6 +221,7 @@ func (s *Store) Schedules(q ScheduleQuery) (schedules []Schedule, more bool, err
 type Tick struct {
 	Group, Name string
 	Revision    string    // that the decision was made on
+	After       time.Time // LastTick that the decision was made on
 	At          time.Time // of those that the expression names
 	Done        bool      // no other follows
 	Job         *Job      // nil where the run is left out
@@ -229,7 +230,7 @@ type Tick struct {
 
 // Tick notes that a schedule was due and queues its job, in one transaction: a
 // crash loses neither and doubles neither. A schedule that was changed, removed
-// or ticked further meanwhile is left alone, and acted is false.
+// or ticked meanwhile is left alone, and acted is false.
 //
 // ErrNotFound says that the function of the job does not exist, ErrQueueFull
 // that the queue has no room; the schedule has not moved on then.
@@ -249,7 +250,7 @@ func (s *Store) Tick(tick Tick) (acted bool, err error) {
 		if err != nil {
 			return err
 		}
-		if !found || schedule.Revision != tick.Revision || !tick.At.After(schedule.LastTick) {
+		if !found || schedule.Revision != tick.Revision || !schedule.LastTick.Equal(tick.After) {
 			return nil
 		}
 		if job != nil {

@@ -185,7 +185,8 @@ func TestTick(t *testing.T) {
 		{"no room", func(tick *Tick) { tick.Limits.Jobs = 0 }, false, ErrQueueFull, 0, time.Time{}},
 		{"due", func(*Tick) {}, true, nil, 1, now},
 		{"the same again", func(*Tick) {}, false, nil, 1, now},
-		{"without a job", func(tick *Tick) { tick.At, tick.Job = now.Add(time.Second), nil }, true, nil, 1, now.Add(time.Second)},
+		{"without a job", func(tick *Tick) { tick.After, tick.At, tick.Job = now, now.Add(time.Second), nil }, true, nil, 1, now.Add(time.Second)},
+		{"after the clock was set back", func(tick *Tick) { tick.After, tick.At, tick.Job = now.Add(time.Second), now.Add(-time.Hour), nil }, true, nil, 1, now.Add(-time.Hour)},
 	} {
 		tick := tick
 		test.edit(&tick)
@@ -201,7 +202,7 @@ func TestTick(t *testing.T) {
 			t.Errorf("%s: %d jobs, schedule %+v", test.what, stats.Jobs, got)
 		}
 	}
-	tick.At, tick.Done = now.Add(time.Minute), true
+	tick.After, tick.At, tick.Done = now.Add(-time.Hour), now.Add(time.Minute), true
 	acted, err := s.Tick(tick)
 	noErr(t, err)
 	_, err = s.GetSchedule("default", "a")

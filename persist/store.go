@@ -42,6 +42,7 @@ type Store struct {
 	now        func() time.Time
 	faults     *faults
 	generation atomic.Uint64
+	reserve    reserve
 
 	mu         sync.Mutex // guards what follows
 	queue      []*write   // waiting for a commit
@@ -71,7 +72,7 @@ func Open(dir string, opts Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{db: db, recovered: recovered, now: opts.now, faults: opts.faults}
+	s := &Store{db: db, recovered: recovered, now: opts.now, faults: opts.faults, reserve: reserveOf(dir)}
 	if s.incomplete, err = setAsideBefore(dir); err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
@@ -87,6 +88,7 @@ func Open(dir string, opts Options) (*Store, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("read generation: %w", err), db.Close())
 	}
+	s.reserve.keep()
 	return s, nil
 }
 

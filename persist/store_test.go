@@ -569,7 +569,7 @@ func TestLocked(t *testing.T) {
 	wantErr(t, "second Open", err, ErrLocked)
 	entries, err := os.ReadDir(dir)
 	noErr(t, err)
-	if len(entries) != 1 {
+	if len(entries) != 2 { // the database and the reserve
 		t.Errorf("the refused Open left %v", entries)
 	}
 }

@@ -32,7 +32,7 @@ func (s *Store) Publish(name, description, expectRevision string) (fn Function, 
 		if err := checkRevision("function "+name, exists, latest.RevisionID, expectRevision); err != nil {
 			return err
 		}
-		last := lastPublished(c.tx, name)
+		last := lastNumber(c.tx, bucketPublished, bucketFunctions, name)
 		if last > 0 {
 			before, found, err := get[Function](c.tx, bucketFunctions, versionKey(name, last))
 			if err != nil {
@@ -66,12 +66,24 @@ func (s *Store) Publish(name, description, expectRevision string) (fn Function, 
 	return fn, created, nil
 }
 
-// lastPublished returns the highest version number that name ever had.
-func lastPublished(tx *bolt.Tx, name string) uint64 {
-	if v := tx.Bucket([]byte(bucketPublished)).Get([]byte(name)); len(v) == 8 {
-		return binary.BigEndian.Uint64(v)
+// lastNumber returns the highest number that a version of name ever had, of the
+// counts in one bucket and the versions in the other. Versions are looked at too: a
+// count that was lost to damage must not have one overwritten.
+func lastNumber(tx *bolt.Tx, counts, versions, name string) (last uint64) {
+	if v := tx.Bucket([]byte(counts)).Get([]byte(name)); len(v) == 8 {
+		last = binary.BigEndian.Uint64(v)
 	}
-	return 0
+	c := tx.Bucket([]byte(versions)).Cursor()
+	k, _ := c.Seek(memberEnd(name))
+	if k == nil {
+		k, _ = c.Last()
+	} else {
+		k, _ = c.Prev()
+	}
+	if number, found := bytes.CutPrefix(k, memberPrefix(name)); found && len(number) == 8 {
+		last = max(last, binary.BigEndian.Uint64(number))
+	}
+	return last
 }
 
 // sameVersion reports whether publishing b after a would only give a another
@@ -132,7 +144,7 @@ func (s *Store) DeleteVersion(name, version string) error {
 	if !isVersion || number == 0 {
 		return fmt.Errorf("delete version %q of function %s: %w: it is not a published version", version, name, ErrInvalid)
 	}
-	err := s.update(0, func(c *change) error {
+	err := s.makeRoom(func(c *change) error {
 		if err := functionExists(c.tx, name); err != nil {
 			return err
 		}
@@ -145,7 +157,7 @@ func (s *Store) DeleteVersion(name, version string) error {
 		}
 		for _, a := range aliases {
 			if _, shared := a.Weights[version]; shared || a.Version == version {
-				return fmt.Errorf("alias %s points at it and must be changed or deleted first: %w", a.Name, ErrConflict)
+				return fmt.Errorf("%w: alias %s points at it; change or delete that first", ErrConflict, a.Name)
 			}
 		}
 		if err := c.delete(bucketFunctions, versionKey(name, number)); err != nil {

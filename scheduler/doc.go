@@ -29,13 +29,15 @@
 // The order of a function's events is not kept. A function that is refused for
 // want of concurrency gets fewer workers until its events go through.
 //
-// When the node stops, functions that run have some seconds to end; then they
+// When the node stops, functions that run have the drain timeout to end; then they
 // are stopped and their events handed back, to run when the node starts again.
 // That is no failure of theirs. Run takes events up as it can run them, so a long
 // queue does not hold up the start.
 //
 // Times are the clock's, which a device without a battery for it may have wrong
-// after a start: an event from before the clock was set seems old when it is.
+// after a start: an event from before the clock was set seems old when it is. One
+// that is due further ahead than any can be was queued by a clock that was wrong,
+// and runs at once.
 //
 // # Schedules
 //
@@ -47,8 +49,11 @@
 // Times that pass while the node is off, or are jumped over when its clock is
 // set, are made up for once: the latest of them, unless it is older than the
 // schedule's MaximumEventAgeInSeconds, 24 hours where it has none. So nothing
-// fires in bursts. A timer does not notice that the clock was set forward: what
-// is due then may be up to an hour late.
+// fires in bursts. A timer does not notice that the clock was set: what is due then
+// may be up to an hour late. After a clock that was set back by up to three hours
+// schedules wait until it has caught up. One that has run more than three hours after
+// what the clock says now goes on from now, but not before the node has been up for an
+// hour: until then it may be the clock of now that is wrong.
 //
 // # What it does not do
 //

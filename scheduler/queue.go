@@ -130,15 +130,10 @@ func (q *Queue) Wake() {
 }
 
 // Run works on events until ctx is done, and then until those that run have
-// ended or are handed back. It fails where the store cannot say which events
-// were left by the process before, or is closed. Call it once.
+// ended or are handed back. It fails where the store is closed. Call it once.
 func (q *Queue) Run(ctx context.Context) error {
-	left, err := q.cfg.Store.ReleaseLeases()
-	if err != nil {
+	if err := q.takeBack(ctx); err != nil {
 		return err
-	}
-	if left > 0 {
-		q.log.Warn("events were being worked on when the node went down; they are run again", "events", left)
 	}
 	// Functions that run outlive ctx for a while.
 	running, stop := context.WithCancel(context.WithoutCancel(ctx))
@@ -151,10 +146,36 @@ func (q *Queue) Run(ctx context.Context) error {
 		})
 	}
 	q.setOpen(true)
-	err = q.dispatch(ctx, start)
+	err := q.dispatch(ctx, start)
 	q.setOpen(false)
 	q.drain(start, &workers, stop)
 	return err
+}
+
+// takeBack has the events run again that the process before was working on. Where
+// the disk fails, or is full, it goes on trying until ctx is done: events are
+// promised meanwhile, and somebody must run them.
+func (q *Queue) takeBack(ctx context.Context) error {
+	for ctx.Err() == nil {
+		left, err := q.cfg.Store.ReleaseLeases()
+		switch {
+		case errors.Is(err, persist.ErrClosed):
+			return fmt.Errorf("the queue stops: %w", err)
+		case err == nil && left > 0:
+			q.log.Warn("events were being worked on when the node went down; they are run again", "events", left)
+			return nil
+		case err == nil:
+			return nil
+		}
+		q.log.Error("the queue cannot be started; it is tried again", "in", storePause, "error", err)
+		timer := time.NewTimer(storePause)
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+		}
+	}
+	return nil
 }
 
 // dispatch leases events and starts them until ctx is done.

@@ -190,10 +190,13 @@ func (q *Queue) send(ctx context.Context, job persist.Job, destination string, o
 	}
 	q.settle(ctx, job, func() error {
 		err := q.cfg.Store.Forward(job, next)
-		if errors.Is(err, persist.ErrNotFound) {
+		var size *persist.SizeError
+		switch {
+		case errors.Is(err, persist.ErrNotFound):
 			return q.bury(job, fmt.Sprintf("%s, and there is no destination %s", o.reason, destination))()
-		}
-		if err == nil {
+		case errors.Is(err, persist.ErrInvalid) || errors.As(err, &size): // it would be refused for ever
+			return q.bury(job, fmt.Sprintf("%s, and the destination cannot be told: %s", o.reason, err))()
+		case err == nil:
 			q.Wake()
 		}
 		return err

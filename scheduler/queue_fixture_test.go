@@ -193,6 +193,13 @@ func (s *failingStore) Ack(job persist.Job) error {
 	return s.Store.Ack(job)
 }
 
+func (s *failingStore) ReleaseLeases() (int, error) {
+	if err := s.fail(); err != nil {
+		return 0, err
+	}
+	return s.Store.ReleaseLeases()
+}
+
 func (s *failingStore) Lease(req persist.LeaseRequest) (persist.Leased, error) {
 	if err := s.fail(); err != nil {
 		return persist.Leased{}, err

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"ledge/engine"
 	"ledge/persist"
 )
 
@@ -115,7 +116,7 @@ func (q *Queue) arn(job persist.Job) string {
 	if qualifier == "" {
 		qualifier = persist.Latest
 	}
-	return "arn:aws:lambda:" + q.cfg.Region + ":000000000000:function:" + job.Function + ":" + qualifier
+	return engine.FunctionARN(q.cfg.Region, job.Function, qualifier)
 }
 
 // functionOfARN splits the ARN of a function of any region and account: the node

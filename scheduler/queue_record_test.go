@@ -58,6 +58,12 @@ func TestQueueDestinations(t *testing.T) {
 			letters: []string{"f 1: the function succeeded, and there is no destination " + arn + "nobody; "},
 		},
 		{
+			what:    "no name of a function",
+			config:  persist.AsyncConfig{OnSuccess: arn + strings.Repeat("x", 300)},
+			event:   "1",
+			letters: []string{"f 1: the function succeeded, and the destination cannot be told: INVALID; "},
+		},
+		{
 			what:    "no function",
 			config:  persist.AsyncConfig{OnFailure: "arn:aws:sqs:local:000000000000:queue"},
 			event:   "1",
@@ -84,6 +90,9 @@ func TestQueueDestinations(t *testing.T) {
 				letters := t.letters()
 				for i := range letters {
 					letters[i] = strings.Replace(letters[i], "f: ValueError", "ValueError", 1)
+					if before, after, ok := strings.Cut(letters[i], "forward job"); ok {
+						letters[i] = before + "INVALID" + after[strings.LastIndex(after, "; "):]
+					}
 				}
 				if !slices.Equal(letters, test.letters) {
 					t.Errorf("dead letters %q, want %q", letters, test.letters)

@@ -101,7 +101,7 @@ func TestQueueOnAFailingDisk(t *testing.T) {
 			t.Fatal(err)
 		}
 		t.send("f", "2")
-		store.failNext(3)
+		store.failNext(3) // of them ReleaseLeases, without which nothing would run
 		t.run()
 		time.Sleep(time.Minute)
 		if got := t.stats(); got.Jobs != 0 || len(t.engine.ran()) != 2 {

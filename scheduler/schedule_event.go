@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"ledge/engine"
 	"ledge/persist"
 )
 
@@ -12,11 +13,11 @@ import (
 // attributes that are in it, or without an Input the notification that AWS
 // sends (https://docs.aws.amazon.com/scheduler/latest/UserGuide/managing-schedule-context-attributes.html).
 func (s *Schedules) event(schedule persist.Schedule, at time.Time, id string) []byte {
-	arn := "arn:aws:scheduler:" + s.cfg.Region + ":000000000000:schedule/" + schedule.Group + "/" + schedule.Name
+	arn := "arn:aws:scheduler:" + s.cfg.Region + ":" + engine.AccountID + ":schedule/" + schedule.Group + "/" + schedule.Name
 	when := at.UTC().Format(time.RFC3339)
 	if schedule.Target.Input == "" {
 		return notification(scheduledEvent{
-			Version: "0", ID: id, DetailType: "Scheduled Event", Source: "aws.scheduler", Account: "000000000000",
+			Version: "0", ID: id, DetailType: "Scheduled Event", Source: "aws.scheduler", Account: engine.AccountID,
 			Time: when, Region: s.cfg.Region, Resources: []string{arn}, Detail: "{}",
 		})
 	}

@@ -52,6 +52,10 @@ type Schedules struct {
 	// due is when to act on each schedule that has times left; Run's alone. Some
 	// thousands are looked through faster than the disk syncs once.
 	due map[scheduleID]time.Time
+	// Run's alone too: when it began, when it looked last, and whether the clock is to
+	// be believed.
+	began, looked time.Time
+	settled       bool
 }
 
 // NewSchedules returns Schedules that act in Run.
@@ -84,6 +88,7 @@ func (s *Schedules) Changed(group, name string) {
 // Run acts on schedules until ctx is done. It fails where they cannot be read
 // at the start. Call it once.
 func (s *Schedules) Run(ctx context.Context) error {
+	s.began = time.Now()
 	// Those that change from here on come through changed.
 	all, _, err := s.cfg.Store.Schedules(persist.ScheduleQuery{})
 	if err != nil {
@@ -95,6 +100,7 @@ func (s *Schedules) Run(ctx context.Context) error {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
+		s.noteClock()
 		s.reload()
 		next := s.actAll(ctx)
 		timer.Stop()
@@ -108,6 +114,29 @@ func (s *Schedules) Run(ctx context.Context) error {
 			return nil
 		}
 	}
+}
+
+// clockSlack is how far behind a time that was acted on the clock may be. Further
+// behind, that time was a wrong clock's, and the schedule would wait for years; or the
+// clock is wrong now, as it is on a device without a battery for it until it has asked
+// the network. So nothing is changed before the node has run for an hour.
+const clockSlack = 3 * time.Hour
+
+// noteClock has planned anew what seems to be due long from now, after the clock was set
+// back and when it is to be believed.
+func (s *Schedules) noteClock() {
+	now := wallClock()
+	settled := time.Since(s.began) >= longestSleep
+	if settled != s.settled || now.Before(s.looked.Add(-clockSlack)) {
+		s.mu.Lock()
+		for id, due := range s.due {
+			if due.After(now.Add(clockSlack)) {
+				s.changed[id] = true
+			}
+		}
+		s.mu.Unlock()
+	}
+	s.settled, s.looked = settled, now
 }
 
 // reload plans anew what was changed.
@@ -141,6 +170,17 @@ func (s *Schedules) plan(schedule persist.Schedule) {
 	if err != nil { // it was checked when it was stored; the zone may be gone since
 		s.log.Error("a schedule cannot be understood and does not run; update it", "schedule", id.group+"/"+id.name, "error", err)
 		return
+	}
+	if now := wallClock(); s.settled && !expression.Once() && ticked(schedule).After(now.Add(clockSlack)) {
+		s.log.Warn("a schedule has run at a time that is yet to come, when the clock was wrong; it goes on from now", "schedule", id.group+"/"+id.name, "time", ticked(schedule))
+		// LastTick is what times are counted from, so it is stored.
+		tick := persist.Tick{Group: id.group, Name: id.name, Revision: schedule.Revision, After: schedule.LastTick, At: now}
+		if _, err := s.cfg.Store.Tick(tick); err != nil {
+			s.log.Error("a schedule could not be set right; it is tried again", "schedule", id.group+"/"+id.name, "in", storePause, "error", err)
+			s.due[id] = now.Add(storePause)
+			return
+		}
+		schedule.LastTick = now
 	}
 	if next := nextTick(schedule, expression, ticked(schedule)); !next.IsZero() {
 		s.due[id] = next
@@ -201,7 +241,7 @@ func (s *Schedules) tick(schedule persist.Schedule, now time.Time) (persist.Sche
 	}
 	tick := persist.Tick{
 		Group: schedule.Group, Name: schedule.Name, Revision: schedule.Revision,
-		At: at, Done: nextTick(schedule, expression, at).IsZero(), Limits: s.cfg.Limits,
+		After: schedule.LastTick, At: at, Done: nextTick(schedule, expression, at).IsZero(), Limits: s.cfg.Limits,
 	}
 	if late := now.Sub(at); late > eventAge(schedule) {
 		s.log.Warn("a schedule was missed and is too late to be made up for", "schedule", schedule.Group+"/"+schedule.Name, "time", at, "late", late.Round(time.Second))
@@ -259,10 +299,14 @@ func ticked(schedule persist.Schedule) time.Time {
 	return schedule.LastModified.Add(-1) // the first time of a rate is at once
 }
 
-// rateStart is what a rate is counted from.
+// rateStart is what a rate is counted from: where the clock was wrong when the
+// schedule was created, the last time that it was acted on.
 func rateStart(schedule persist.Schedule) time.Time {
 	if !schedule.Start.IsZero() {
 		return schedule.Start
+	}
+	if last := schedule.LastTick; !last.IsZero() && last.Before(schedule.Created) {
+		return last
 	}
 	return schedule.Created
 }

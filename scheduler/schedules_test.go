@@ -53,8 +53,13 @@ func (s *tickStore) Tick(tick persist.Tick) (bool, error) {
 }
 
 func inScheduleBubble(t *testing.T, test func(*scheduleTest)) {
+	inScheduleBubbleWith(t, t.TempDir(), test)
+}
+
+// inScheduleBubbleWith runs test with the store in dir.
+func inScheduleBubbleWith(t *testing.T, dir string, test func(*scheduleTest)) {
 	synctest.Test(t, func(t *testing.T) {
-		store, err := persist.Open(t.TempDir(), persist.Options{})
+		store, err := persist.Open(dir, persist.Options{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -115,6 +120,17 @@ func (t *scheduleTest) wantTicks(want ...string) {
 		t.Errorf("ticks %q, want %q", t.store.ticks, want)
 	}
 	t.store.ticks = nil
+}
+
+// wantSorted is wantTicks in any order of schedules.
+func (t *scheduleTest) wantSorted(want ...string) {
+	t.Helper()
+	synctest.Wait()
+	byName := func(a, b string) int { return strings.Compare(strings.Fields(a)[0], strings.Fields(b)[0]) }
+	t.store.mu.Lock()
+	slices.SortStableFunc(t.store.ticks, byName)
+	t.store.mu.Unlock()
+	t.wantTicks(want...)
 }
 
 // jobs leases all jobs, however far in the future they are due.
@@ -210,6 +226,34 @@ func TestSchedulesAfterAPause(t *testing.T) {
 		slices.Sort(t.store.ticks)
 		t.store.mu.Unlock()
 		t.wantTicks("later 4h0m0s -", "often 49h5m0s")
+	})
+}
+
+// A clock that was years ahead for a while, when schedules were created and ran, does
+// not keep them from running until those years are over.
+func TestSchedulesAfterAWrongClock(t *testing.T) {
+	dir := t.TempDir()
+	inScheduleBubbleWith(t, dir, func(t *scheduleTest) {
+		t.create(persist.Schedule{Name: "cron", Expression: "cron(0/30 * 1 1 ? *)"})
+		time.Sleep(365 * 24 * time.Hour)
+		t.create(persist.Schedule{Name: "rate", Expression: "rate(20 minutes)"})
+		t.create(persist.Schedule{Name: "new", Expression: "cron(0/30 * * * ? *)"})
+		t.create(persist.Schedule{Name: "once", Expression: "at(2000-01-01T00:50:00)"})
+		t.store.ticks = nil
+	})
+	inScheduleBubbleWith(t, dir, func(t *scheduleTest) { // it is 1 January 2000 again
+		time.Sleep(time.Hour - time.Second) // the clock may yet be set
+		t.wantTicks()
+		time.Sleep(time.Second)
+		t.wantSorted("cron 1h0m0s -", "new 1h0m0s -", "rate 1h0m0s -")
+		time.Sleep(time.Hour)
+		t.wantSorted("cron 1h30m0s", "cron 2h0m0s", "new 1h30m0s", "new 2h0m0s", "rate 1h20m0s", "rate 1h40m0s", "rate 2h0m0s")
+	})
+	inScheduleBubbleWith(t, dir, func(t *scheduleTest) { // and again: two hours back is too little
+		time.Sleep(2 * time.Hour)
+		t.wantTicks()
+		time.Sleep(30 * time.Minute)
+		t.wantSorted("cron 2h30m0s", "new 2h30m0s", "rate 2h20m0s")
 	})
 }
 

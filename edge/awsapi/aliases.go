@@ -58,9 +58,9 @@ func (q *aliasRequest) check() error {
 	}
 	if q.FunctionVersion != nil {
 		var bad violations
-		bad.length(*q.FunctionVersion, "functionVersion", 1, 1024)
-		bad.matches(*q.FunctionVersion, "functionVersion", versionPattern)
-		if err := bad.err(); err != nil {
+		bad.Length(*q.FunctionVersion, "functionVersion", 1, 1024)
+		bad.Matches(*q.FunctionVersion, "functionVersion", versionPattern)
+		if err := bad.Err(); err != nil {
 			return err
 		}
 	}
@@ -114,12 +114,12 @@ func (a *api) createAlias(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	var bad violations
-	bad.length(req.Name, "name", 1, 128)
+	bad.Length(req.Name, "name", 1, 128)
 	if !aliasPattern.MatchString(req.Name) || numberPattern.MatchString(req.Name) {
-		bad.add(req.Name, "name", `Member must satisfy regular expression pattern: (?!^[0-9]+$)([a-zA-Z0-9-_]+)`)
+		bad.Add(req.Name, "name", `Member must satisfy regular expression pattern: (?!^[0-9]+$)([a-zA-Z0-9-_]+)`)
 	}
-	bad.required(req.FunctionVersion != nil, "functionVersion")
-	if err := bad.err(); err != nil {
+	bad.Required(req.FunctionVersion != nil, "functionVersion")
+	if err := bad.Err(); err != nil {
 		return err
 	}
 	if err := req.check(); err != nil {
@@ -135,7 +135,7 @@ func (a *api) createAlias(w http.ResponseWriter, r *http.Request) error {
 		return conflict("Alias already exists: " + a.arn(name, req.Name))
 	}
 	if err != nil {
-		return a.functionNotFound(err, name, alias.Version)
+		return a.versionNotFound(err, name, alias)
 	}
 	return writeJSON(w, http.StatusCreated, a.aliasOf(stored))
 }
@@ -152,12 +152,17 @@ func (a *api) updateAlias(w http.ResponseWriter, r *http.Request) error {
 	if err := req.check(); err != nil {
 		return err
 	}
+	var changed persist.Alias
 	stored, err := a.Reconciler.UpdateAlias(r.Context(), name, r.PathValue("alias"), req.RevisionId, func(alias *persist.Alias) error {
 		req.apply(alias)
-		return checkRouting(*alias)
+		changed = *alias
+		return checkRouting(changed)
 	})
-	if err != nil {
-		return a.aliasNotFound(err, name, r.PathValue("alias"), req.FunctionVersion)
+	switch {
+	case err != nil && changed.Version != "": // the alias exists
+		return a.versionNotFound(err, name, changed)
+	case err != nil:
+		return a.aliasNotFound(err, name, r.PathValue("alias"))
 	}
 	return writeJSON(w, http.StatusOK, a.aliasOf(stored))
 }
@@ -169,19 +174,29 @@ func (a *api) getAlias(w http.ResponseWriter, r *http.Request) error {
 	}
 	alias, err := a.Store.GetAlias(name, r.PathValue("alias"))
 	if err != nil {
-		return a.aliasNotFound(err, name, r.PathValue("alias"), nil)
+		return a.aliasNotFound(err, name, r.PathValue("alias"))
 	}
 	return writeJSON(w, http.StatusOK, a.aliasOf(alias))
 }
 
-// aliasNotFound says which of alias and function is missing, or that it is the
-// version to which the alias should point.
-func (a *api) aliasNotFound(err error, name, alias string, version *string) error {
+// versionNotFound names the version that an alias should point at and that does
+// not exist, or the function where that does not.
+func (a *api) versionNotFound(err error, name string, alias persist.Alias) error {
 	if !errors.Is(err, persist.ErrNotFound) {
 		return err
 	}
-	if _, missing := a.Store.GetAlias(name, alias); missing == nil && version != nil {
-		return a.functionNotFound(err, name, *version)
+	for _, version := range append([]string{"", alias.Version}, slices.Sorted(maps.Keys(alias.Weights))...) {
+		if _, missing := a.Store.GetFunction(name, version); missing != nil {
+			return a.functionNotFound(missing, name, version)
+		}
+	}
+	return err
+}
+
+// aliasNotFound says which of alias and function is missing.
+func (a *api) aliasNotFound(err error, name, alias string) error {
+	if !errors.Is(err, persist.ErrNotFound) {
+		return err
 	}
 	if _, missing := a.Store.GetFunction(name, ""); missing != nil {
 		return a.functionNotFound(missing, name, "")

@@ -3,8 +3,10 @@ package awsapi
 import (
 	"errors"
 	"fmt"
+	"math"
 	"net/http"
 
+	"ledge/edge"
 	"ledge/engine"
 	"ledge/persist"
 )
@@ -35,19 +37,25 @@ func (a *api) putFunctionConcurrency(w http.ResponseWriter, r *http.Request) err
 		return err
 	}
 	var bad violations
-	bad.required(req.ReservedConcurrentExecutions != nil, "reservedConcurrentExecutions")
+	bad.Required(req.ReservedConcurrentExecutions != nil, "reservedConcurrentExecutions")
 	if req.ReservedConcurrentExecutions != nil {
-		bad.between(*req.ReservedConcurrentExecutions, "reservedConcurrentExecutions", 0, engine.MaxConcurrency)
+		bad.Between(*req.ReservedConcurrentExecutions, "reservedConcurrentExecutions", 0, math.MaxInt32)
 	}
-	if err := bad.err(); err != nil {
+	if err := bad.Err(); err != nil {
 		return err
+	}
+	if *req.ReservedConcurrentExecutions > engine.MaxConcurrency {
+		return invalid(fmt.Sprintf("Specified ReservedConcurrentExecutions for function decreases account's UnreservedConcurrentExecution below its minimum value of [0]: a node has %d", engine.MaxConcurrency))
 	}
 	wanted := int(*req.ReservedConcurrentExecutions)
 	stored := wanted
 	if wanted == 0 {
 		stored = engine.NoConcurrency
 	}
-	if err := a.Reconciler.SetConcurrency(r.Context(), name, stored); err != nil {
+	var below *edge.ProvisionedError
+	if err := a.Reconciler.SetConcurrency(r.Context(), name, stored); errors.As(err, &below) {
+		return invalid(fmt.Sprintf("Specified ReservedConcurrentExecutions for function should not be lower than function's total provisioned concurrency [%d].", below.Provisioned))
+	} else if err != nil {
 		return a.functionNotFound(err, name, "")
 	}
 	return writeJSON(w, http.StatusOK, reservedConcurrency{wanted})
@@ -126,8 +134,8 @@ func qualified(r *http.Request) (name, qualifier string, err error) {
 		return "", "", err
 	}
 	var bad violations
-	bad.required(qualifier != "", "qualifier")
-	if err := bad.err(); err != nil {
+	bad.Required(qualifier != "", "qualifier")
+	if err := bad.Err(); err != nil {
 		return "", "", err
 	}
 	if qualifier == persist.Latest {
@@ -162,11 +170,11 @@ func (a *api) putProvisionedConcurrency(w http.ResponseWriter, r *http.Request) 
 		return err
 	}
 	var bad violations
-	bad.required(req.ProvisionedConcurrentExecutions != nil, "provisionedConcurrentExecutions")
+	bad.Required(req.ProvisionedConcurrentExecutions != nil, "provisionedConcurrentExecutions")
 	if req.ProvisionedConcurrentExecutions != nil {
-		bad.between(*req.ProvisionedConcurrentExecutions, "provisionedConcurrentExecutions", 1, engine.MaxConcurrency)
+		bad.Between(*req.ProvisionedConcurrentExecutions, "provisionedConcurrentExecutions", 1, engine.MaxConcurrency)
 	}
-	if err := bad.err(); err != nil {
+	if err := bad.Err(); err != nil {
 		return err
 	}
 	stored, err := a.Reconciler.Provision(r.Context(), persist.Provisioned{

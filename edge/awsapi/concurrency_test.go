@@ -35,7 +35,7 @@ func TestReservedConcurrency(t *testing.T) {
 	}
 	n.unchanged(func() {
 		n.refused(400, codeValidation, "Value null at 'reservedConcurrentExecutions'", "PUT", put, object{})
-		n.refused(400, codeValidation, "Member must have value less than or equal to 1000", "PUT", put, object{"ReservedConcurrentExecutions": 1001})
+		n.refused(400, codeInvalid, "decreases account's UnreservedConcurrentExecution below its minimum value of [0]", "PUT", put, object{"ReservedConcurrentExecutions": 1001})
 		n.refused(400, codeValidation, "greater than or equal to 0", "PUT", put, object{"ReservedConcurrentExecutions": -1})
 		n.refused(400, codeInvalid, "Aliases and versions do not support", "PUT", "/2017-10-31/functions/hello:1/concurrency", object{"ReservedConcurrentExecutions": 1})
 		n.refused(404, codeNotFound, "Function not found", "PUT", "/2017-10-31/functions/nobody/concurrency", object{"ReservedConcurrentExecutions": 1})
@@ -76,6 +76,14 @@ func TestProvisionedConcurrency(t *testing.T) {
 	if n.engine.provisioned["1"] != 3 {
 		t.Errorf("the version and its alias have %d together", n.engine.provisioned["1"])
 	}
+	const reserved = "/2017-10-31/functions/hello/concurrency"
+	n.unchanged(func() {
+		n.refused(400, codeInvalid, "should not be lower than function's total provisioned concurrency [3].", "PUT", reserved, object{"ReservedConcurrentExecutions": 2})
+	})
+	for _, enough := range []int{3, 0} {
+		n.want(http.StatusOK, "PUT", reserved, object{"ReservedConcurrentExecutions": enough})
+	}
+	n.want(http.StatusNoContent, "DELETE", reserved, nil)
 	list := n.want(http.StatusOK, "GET", path+"?List=ALL&MaxItems=1", nil)
 	if list.text(t, "NextMarker") != "1" {
 		t.Errorf("list %s", list.body)

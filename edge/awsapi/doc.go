@@ -33,6 +33,11 @@
 //   - The error about an environment of more than 4 KB tells its size and not its
 //     values, which may be secrets.
 //
-// It does not authenticate. A Unix socket is protected by its file permissions;
-// a TCP listener needs LocalOnly in front.
+// On the network, a request is served for who has a key (package identity) that may
+// do that, and what changes something is in the audit log before it happens. What
+// can be refused without the body is refused before it is read. A Unix socket is
+// protected by its file permissions alone.
+//
+// It does not encrypt: without TLS in front, who sees the traffic reads it, code and
+// variables of functions too.
 package awsapi

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"ledge/edge/awsapi/restjson"
 	"ledge/persist"
 )
 
@@ -68,17 +69,20 @@ type eventInvokeRequest struct {
 
 // applyEventInvoke changes c as the request asks.
 func (a *api) applyEventInvoke(ctx context.Context, q *eventInvokeRequest, c *persist.AsyncConfig) error {
+	if *q == (eventInvokeRequest{}) {
+		return invalid("You must specify at least one of error handling or destination setting.")
+	}
 	var bad violations
 	if q.MaximumEventAgeInSeconds != nil {
-		bad.between(*q.MaximumEventAgeInSeconds, "maximumEventAgeInSeconds", minEventAge, maxEventAge)
+		bad.Between(*q.MaximumEventAgeInSeconds, "maximumEventAgeInSeconds", minEventAge, maxEventAge)
 		c.MaxAgeSeconds = int(*q.MaximumEventAgeInSeconds)
 	}
 	if q.MaximumRetryAttempts != nil {
-		bad.between(*q.MaximumRetryAttempts, "maximumRetryAttempts", 0, maxEventRetries)
+		bad.Between(*q.MaximumRetryAttempts, "maximumRetryAttempts", 0, maxEventRetries)
 		n := int(*q.MaximumRetryAttempts)
 		c.MaxRetries = &n
 	}
-	if err := bad.err(); err != nil {
+	if err := bad.Err(); err != nil {
 		return err
 	}
 	if q.DestinationConfig == nil {
@@ -113,7 +117,7 @@ func (a *api) checkDestination(ctx context.Context, arn, from string) error {
 	if name == from {
 		return invalid("You must specify a destination function different from the function itself: " + arn)
 	}
-	if err := mayInvoke(ctx, name); err != nil {
+	if err := restjson.PermitInvoke(ctx, name); err != nil {
 		return err
 	}
 	if _, err := a.Store.GetFunction(name, qualifier); errors.Is(err, persist.ErrNotFound) {

@@ -53,6 +53,8 @@ func TestEventInvokeConfig(t *testing.T) {
 		code string
 		says string
 	}{
+		{object{}, codeInvalid, "You must specify at least one of error handling or destination setting."},
+		{object{"MaximumRetryAttempts": nil}, codeInvalid, "at least one of"},
 		{object{"MaximumRetryAttempts": 3}, codeValidation, "'maximumRetryAttempts' failed to satisfy constraint: Member must have value less than or equal to 2"},
 		{object{"MaximumEventAgeInSeconds": 59}, codeValidation, "'maximumEventAgeInSeconds' failed to satisfy constraint: Member must have value greater than or equal to 60"},
 		{object{"MaximumEventAgeInSeconds": 21601}, codeValidation, "less than or equal to 21600"},

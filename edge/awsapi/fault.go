@@ -17,14 +17,17 @@ import (
 // Codes of AWS Lambda's errors
 // (https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html#API_Invoke_Errors).
 const (
-	codeNotFound     = "ResourceNotFoundException"
-	codeConflict     = "ResourceConflictException"
-	codeInvalid      = "InvalidParameterValueException"
-	codeContent      = "InvalidRequestContentException"
-	codeTooLarge     = "RequestTooLargeException"
-	codeThrottled    = "TooManyRequestsException"
-	codePrecondition = "PreconditionFailedException"
-	codeService      = "ServiceException"
+	codeNotFound = "ResourceNotFoundException"
+	codeConflict = "ResourceConflictException"
+	codeInvalid  = "InvalidParameterValueException"
+	codeContent  = "InvalidRequestContentException"
+	codeTooLarge = "RequestTooLargeException" // of invocations
+	// codeEntityTooLarge is not in the service model; it is what Lambda answers to
+	// a body that it does not read.
+	codeEntityTooLarge = "RequestEntityTooLargeException"
+	codeThrottled      = "TooManyRequestsException"
+	codePrecondition   = "PreconditionFailedException"
+	codeService        = "ServiceException"
 )
 
 // fault is an error as a client of AWS sees it.
@@ -41,7 +44,6 @@ func faultOf(err error) *fault {
 	var (
 		known   *fault
 		refused *identity.Error
-		tooBig  *http.MaxBytesError
 		archive *persist.ArchiveError
 		route   *gateway.RouteError
 		deploy  *engine.DeployError
@@ -52,8 +54,6 @@ func faultOf(err error) *fault {
 		return known
 	case errors.As(err, &refused):
 		return &fault{Status: refused.Status, Code: refused.Code, Message: refused.Message, Retry: int(refused.Retry / time.Second)}
-	case errors.As(err, &tooBig):
-		return tooLarge(tooBig.Limit)
 
 	// The state of the node comes before what it was asked: the same request
 	// may succeed later.

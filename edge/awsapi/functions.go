@@ -32,7 +32,7 @@ func (c *code) check() error {
 	case c.SourceKMSKeyArn != "":
 		return unsupported("SourceKMSKeyArn", "there is no KMS")
 	case len(c.ZipFile) > maxZip:
-		return &fault{Status: http.StatusRequestEntityTooLarge, Code: codeTooLarge,
+		return &fault{Status: http.StatusRequestEntityTooLarge, Code: codeEntityTooLarge,
 			Message: fmt.Sprintf("ZipFile has %d bytes, and at most %d can be uploaded", len(c.ZipFile), maxZip)}
 	}
 	return nil
@@ -53,8 +53,8 @@ type createFunctionRequest struct {
 func (q *createFunctionRequest) check() error {
 	if q.PackageType != "" && q.PackageType != "Zip" {
 		var bad violations
-		bad.oneOf(q.PackageType, "packageType", "Zip", "Image")
-		if err := bad.err(); err != nil {
+		bad.OneOf(q.PackageType, "packageType", "Zip", "Image")
+		if err := bad.Err(); err != nil {
 			return err
 		}
 		return unsupported("PackageType Image", "there are no container images; use Zip")
@@ -113,13 +113,25 @@ func (a *api) createFunction(w http.ResponseWriter, r *http.Request) error {
 		return conflict("Function already exist: " + name)
 	}
 	if err != nil {
-		return err
+		return mandatory(err)
 	}
-	return writeJSON(w, http.StatusCreated, a.configurationOf(done.Function, published(done.Function)))
+	// The ARN is the function's even where a version was published, as Lambda's is.
+	return writeJSON(w, http.StatusCreated, a.configurationOf(done.Function, ""))
 }
 
-// published is the qualifier that Lambda shows in the ARN of a reply: none for
-// $LATEST.
+// mandatory words the lack of a runtime or a handler as Lambda does. Here a Wasm
+// module needs neither, so that it is known only from the code that they lack.
+func mandatory(err error) error {
+	var archive *persist.ArchiveError
+	var deploy *engine.DeployError
+	if errors.As(err, &archive) && archive.NoModule || errors.As(err, &deploy) && deploy.Op == "handler" {
+		return invalid(fmt.Sprintf("Runtime and Handler are mandatory parameters for functions created with deployment packages. (%s)", err))
+	}
+	return err
+}
+
+// published is the qualifier that Lambda shows in the ARN of an update's reply:
+// none for $LATEST.
 func published(fn persist.Function) string {
 	if fn.Version == persist.Latest {
 		return ""
@@ -258,9 +270,9 @@ func (a *api) listFunctions(w http.ResponseWriter, r *http.Request) error {
 	}
 	var bad violations
 	if q.Get("FunctionVersion") != "" {
-		bad.oneOf(q.Get("FunctionVersion"), "functionVersion", "ALL")
+		bad.OneOf(q.Get("FunctionVersion"), "functionVersion", "ALL")
 	}
-	if err := bad.err(); err != nil {
+	if err := bad.Err(); err != nil {
 		return err
 	}
 	limit, err := pageLimit(r)

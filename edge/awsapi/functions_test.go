@@ -51,7 +51,7 @@ func TestCreateFunction(t *testing.T) {
 		}
 	}
 	if v := n.want(http.StatusCreated, "POST", functions, object{"FunctionName": "v", "Publish": true, "Code": object{"ZipFile": command("")}}); v.text(t, "Version") != "1" ||
-		v.text(t, "FunctionArn") != "arn:aws:lambda:eu-north-1:000000000000:function:v:1" {
+		v.text(t, "FunctionArn") != "arn:aws:lambda:eu-north-1:000000000000:function:v" {
 		t.Errorf("published %s", v.body)
 	}
 }
@@ -235,10 +235,12 @@ func TestBadFunctionsChangeNothing(t *testing.T) {
 		{"layers", with(object{"Layers": []string{"arn"}}), 400, codeValidation, "layers"},
 		{"runtime", with(object{"Runtime": "java21"}), 400, codeInvalid, `\"java21\" is not a runtime of this node; build the Java code for wasip1`},
 		{"runtime of old", with(object{"Runtime": "python3.8"}), 400, codeInvalid, "use python3.13"},
-		{"no handler", with(object{"Runtime": "python3.12", "Code": object{"ZipFile": zipOf(t, "app.py")}}), 400, codeInvalid, "such as app.lambda_handler"},
+		{"no handler", with(object{"Runtime": "python3.12", "Code": object{"ZipFile": zipOf(t, "app.py")}}), 400, codeInvalid,
+			"Runtime and Handler are mandatory parameters for functions created with deployment packages. (handler: a function for python3.12 needs one; name the file and what to call in it, such as app.lambda_handler"},
 		{"module for a language", with(object{"Runtime": "nodejs22.x", "Handler": "index.handler"}), 400, codeInvalid, "is a Wasm module"},
 		{"source for a language", with(object{"Runtime": "python3.12", "Handler": "a.b", "Code": object{"ZipFile": []byte("def b(): 0")}}), 400, codeInvalid, "not a zip archive"},
-		{"files for no language", with(object{"Code": object{"ZipFile": zipOf(t, "app.py")}}), 400, codeInvalid, "no Wasm module"},
+		{"files for no language", with(object{"Code": object{"ZipFile": zipOf(t, "app.py")}}), 400, codeInvalid,
+			"Runtime and Handler are mandatory parameters for functions created with deployment packages. (store code of new: it has no Wasm module"},
 		{"long handler", with(object{"Handler": strings.Repeat("é", 129)}), 400, codeValidation, "'handler' failed to satisfy constraint: Member must have length less than or equal to 128"},
 		{"white space in a handler", with(object{"Handler": "a\fb"}), 400, codeValidation, "'handler' failed to satisfy constraint: Member must satisfy regular expression pattern: "},
 		{"timeout", with(object{"Timeout": 901}), 400, codeValidation, "1 validation error detected: Value '901' at 'timeout' failed to satisfy constraint: Member must have value less than or equal to 900"},
@@ -376,6 +378,10 @@ func TestVersionsAndAliases(t *testing.T) {
 		}
 		n.refused(409, codeConflict, "Alias already exists: arn:aws:lambda:eu-north-1:000000000000:function:hello:live", "POST", path+"/aliases", object{"Name": "live", "FunctionVersion": "1"})
 		n.refused(404, codeNotFound, "Function not found: arn:aws:lambda:eu-north-1:000000000000:function:hello:9", "POST", path+"/aliases", object{"Name": "x", "FunctionVersion": "9"})
+		heavy := object{"AdditionalVersionWeights": object{"9": 0.5}}
+		n.refused(404, codeNotFound, "Function not found: arn:aws:lambda:eu-north-1:000000000000:function:hello:9", "POST", path+"/aliases", object{"Name": "x", "FunctionVersion": "1", "RoutingConfig": heavy})
+		n.refused(404, codeNotFound, "Function not found: arn:aws:lambda:eu-north-1:000000000000:function:hello:9", "PUT", path+"/aliases/live", object{"RoutingConfig": heavy})
+		n.refused(404, codeNotFound, `function:nobody"`, "POST", functions+"/nobody/aliases", object{"Name": "x", "FunctionVersion": "1"})
 		n.refused(404, codeNotFound, "function:hello:9", "PUT", path+"/aliases/live", object{"FunctionVersion": "9", "RoutingConfig": object{}})
 		n.refused(404, codeNotFound, "Cannot find alias arn", "PUT", path+"/aliases/nothing", object{})
 		n.refused(412, codePrecondition, "", "PUT", path+"/aliases/live", object{"RevisionId": "x"})

@@ -8,6 +8,7 @@ import (
 
 	"ledge/edge/awsapi/restjson"
 	"ledge/edge/gateway"
+	"ledge/engine"
 	"ledge/persist"
 )
 
@@ -42,7 +43,7 @@ func FuzzDecode(f *testing.F) {
 		}
 		return true
 	}
-	a := &api{Config: Config{Region: DefaultRegion, Store: emptyStore{}}}
+	a := &api{Config: Config{Region: engine.DefaultRegion, Store: emptyStore{}}}
 	shown := func(t *testing.T, fn persist.Function) {
 		if fn.MemoryMB < 0 || fn.TimeoutMillis < 0 {
 			t.Errorf("settings overflowed: %+v", fn)
@@ -127,7 +128,7 @@ func FuzzParseName(f *testing.F) {
 		"000000000000:function:hello", "function:hello", "arn:aws:s3:::x", ":", "function:function:function"} {
 		f.Add(seed)
 	}
-	a := &api{Config: Config{Region: DefaultRegion}}
+	a := &api{Config: Config{Region: engine.DefaultRegion}}
 	f.Fuzz(func(t *testing.T, text string) {
 		name, qualifier, err := parseName(text)
 		if err != nil {

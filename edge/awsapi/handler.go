@@ -41,7 +41,7 @@ type Store interface {
 	GetPolicy(function, qualifier string) (persist.Policy, error)
 	Mappings() ([]persist.EventSourceMapping, error)
 	configStore
-	configStore
+	letterStore
 }
 
 // Logs is the part of persist.Logs that the control plane reads.
@@ -80,9 +80,6 @@ type Version struct {
 	Control  string `json:",omitempty"` // the control plane's
 }
 
-// DefaultRegion stands in ARNs where the Config names no region.
-const DefaultRegion = "us-east-1"
-
 // Config is what the control plane works with. Reconciler, Store, Invoker and
 // Logs are required.
 type Config struct {
@@ -101,7 +98,7 @@ type Config struct {
 	// Services are the operations of the services that are packages of their own.
 	Services []restjson.Operation
 
-	Region  string // in ARNs; empty means DefaultRegion
+	Region  string // in ARNs; empty means engine.DefaultRegion
 	Version Version
 	// Problems returns what the operator should know now, one sentence each;
 	// none means healthy. Nil means never any.
@@ -113,11 +110,11 @@ type Config struct {
 	Now func() time.Time
 }
 
-// api is the control plane. It holds no state of its own but the upload slots.
+// api is the control plane. It holds no state of its own but the room for bodies.
 type api struct {
 	Config
 	operations []restjson.Operation // all, by service and name
-	uploads    uploads
+	rooms      rooms
 	bodyPause  time.Duration // bodyPause, or a test's
 	linkKey    [32]byte      // signs links, as long as this process lives
 }
@@ -125,7 +122,8 @@ type api struct {
 // New returns the handlers of the control plane: network, which asks for
 // credentials, and socket, which trusts whoever can open the node's Unix
 // socket. Both are safe for concurrent use. A server they run in should set a
-// ReadHeaderTimeout, ConnContext of this package, and no WriteTimeout:
+// ReadHeaderTimeout, a ReadTimeout, which ends where a body is read that is wanted,
+// an IdleTimeout, MaxHeaderBytes, ConnContext of this package, and no WriteTimeout:
 // invocations and followed logs take their time.
 //
 // It panics where two operations have the same path, which is a mistake in the
@@ -137,7 +135,7 @@ func New(cfg Config) (network, socket http.Handler) {
 
 func newAPI(cfg Config) *api {
 	if cfg.Region == "" {
-		cfg.Region = DefaultRegion
+		cfg.Region = engine.DefaultRegion
 	}
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
@@ -148,9 +146,9 @@ func newAPI(cfg Config) *api {
 	if cfg.Problems == nil {
 		cfg.Problems = func() []string { return nil }
 	}
-	a := &api{Config: cfg, uploads: make(uploads, maxUploads), bodyPause: bodyPause}
+	a := &api{Config: cfg, rooms: newRooms(), bodyPause: bodyPause}
 	rand.Read(a.linkKey[:]) // it never fails, see its documentation
-	a.operations = slices.Concat(a.lambdaOperations(), a.nodeOperations(), a.keyOperations(), a.stsOperations(), cfg.Services)
+	a.operations = slices.Concat(a.lambdaOperations(), a.nodeOperations(), a.keyOperations(), a.letterOperations(), a.stsOperations(), cfg.Services)
 	slices.SortStableFunc(a.operations, byName)
 	return a
 }
@@ -163,8 +161,11 @@ func (a *api) handler(admit admission) http.Handler {
 			op, known := p.find(r)
 			switch {
 			case op == nil && known:
-				return unknownPath(w, r)
+				return a.unknownPath(w, r)
 			case op == nil:
+				if err := a.noOtherService(r); err != nil {
+					return err
+				}
 				w.Header().Set("Allow", p.allow)
 				return &fault{Status: http.StatusMethodNotAllowed, Code: "MethodNotAllowedException",
 					Message: fmt.Sprintf("%s is not a method of %s; use %s", r.Method, r.URL.Path, p.allow)}
@@ -175,7 +176,7 @@ func (a *api) handler(admit admission) http.Handler {
 	if err != nil {
 		panic(err)
 	}
-	mux.Handle("/", a.handle(unknownPath))
+	mux.Handle("/", a.handle(a.unknownPath))
 	return mux
 }
 
@@ -231,7 +232,10 @@ func (w *response) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 // unknownPath answers what is no path of this node. AWS's paths begin with the
 // date of their API, so that an operation of AWS that is missing here can be
 // told from a mistake.
-func unknownPath(_ http.ResponseWriter, r *http.Request) error {
+func (a *api) unknownPath(_ http.ResponseWriter, r *http.Request) error {
+	if err := a.noOtherService(r); err != nil {
+		return err
+	}
 	first, _, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
 	if _, err := time.Parse(time.DateOnly, first); err == nil {
 		return restjson.NotImplemented(fmt.Sprintf("%s %s is not implemented by this node", r.Method, r.URL.Path))

@@ -12,7 +12,7 @@ import (
 
 // identify admits who has a key, on the network. What can be refused without
 // the body is refused before it is read.
-func (a *api) identify(w http.ResponseWriter, r *http.Request, op *restjson.Operation) (admitted, error) {
+func (a *api) identify(w http.ResponseWriter, r *http.Request, op *restjson.Operation, read func() ([]byte, error)) (admitted, error) {
 	if isLink(r) {
 		return a.followLink(r, op)
 	}
@@ -23,14 +23,17 @@ func (a *api) identify(w http.ResponseWriter, r *http.Request, op *restjson.Oper
 	request.Connection = connectionOf(r.Context())
 	request.Changes = op.Changes()
 	request.Services = signedFor(op)
-	request.Body = func() ([]byte, error) { return readBody(w, r, maxBody(op), a.bodyPause) }
+	request.Allow = func(c identity.Caller) error { return member{c, a.Keys, op}.permit(r) }
+	request.Body = read
 	caller, err := a.Keys.Authenticate(request)
 	if err != nil {
 		w.Header().Set("Connection", "close") // what it still sends is not read
 		return admitted{}, err
 	}
+	body := caller.Body
+	caller.Body = nil // it can be large, and the caller lives as long as the request
 	return admitted{
-		caller: member{caller, a.Keys, op}, keyID: caller.KeyID, name: caller.Name, body: caller.Body,
+		caller: member{caller, a.Keys, op}, keyID: caller.KeyID, name: caller.Name, body: body,
 		done: func(status int) { a.Keys.Finish(caller, status) },
 	}, nil
 }
@@ -55,6 +58,23 @@ func (m member) ARN() string { return m.caller.ARN }
 
 func (m member) Allows(access restjson.Access, function string) bool {
 	return m.keys.Authorize(m.caller, identity.Access(access.String()), function, m.op.Service+":"+m.op.Name, function) == nil
+}
+
+// permit refuses who may not use the operation: with the function of the path, or
+// with any where the body names it. Such a request is neither read nor remembered
+// nor on record, so that no key can fill what is kept of those that may.
+func (m member) permit(r *http.Request) error {
+	if m.op.Access == 0 {
+		return nil
+	}
+	function := ""
+	if m.op.Function != nil {
+		function = m.op.Function(r)
+	}
+	if m.op.InBody && m.caller.Access.Covers(identity.Access(m.op.Access.String())) || m.Allows(m.op.Access, function) {
+		return nil
+	}
+	return restjson.Denied(m, m.op, function)
 }
 
 type connectionKey struct{}

@@ -50,8 +50,8 @@ func (a *api) callOf(r *http.Request, kinds ...string) (c call, err error) {
 		c.kind = invokeAndWait
 	}
 	var bad violations
-	if bad.oneOf(c.kind, "invocationType", kinds...); len(bad) > 0 {
-		return c, bad.err()
+	if bad.OneOf(c.kind, "invocationType", kinds...); len(bad) > 0 {
+		return c, bad.Err()
 	}
 	switch {
 	case r.Header.Get("X-Amz-Tenant-Id") != "":

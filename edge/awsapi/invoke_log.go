@@ -14,8 +14,8 @@ func wantsTail(r *http.Request) (bool, error) {
 		return false, nil
 	}
 	var bad violations
-	bad.oneOf(kind, "logType", "None", "Tail")
-	return kind == "Tail", bad.err()
+	bad.OneOf(kind, "logType", "None", "Tail")
+	return kind == "Tail", bad.Err()
 }
 
 // invocationLog returns what the guest logged between the lines that AWS

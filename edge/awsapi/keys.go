@@ -13,13 +13,16 @@ func (a *api) keyOperations() []restjson.Operation {
 	op := func(name, method, path string, serve restjson.Handler) restjson.Operation {
 		return restjson.Operation{Service: serviceNode, Name: name, Method: method, Path: path, Access: restjson.Admin, Serve: serve}
 	}
+	const secret = "the reply has a secret, so only over TLS or from the node itself"
+	create := op("CreateKey", "POST", "/v1/keys", a.createKey)
+	rotate := op("RotateKey", "POST", "/v1/keys/{id}/rotate", a.rotateKey)
+	create.Note, rotate.Note = secret, secret
 	return []restjson.Operation{
-		op("CreateKey", "POST", "/v1/keys", a.createKey),
+		create, rotate,
 		op("ListKeys", "GET", "/v1/keys", a.listKeys),
 		op("GetKey", "GET", "/v1/keys/{id}", a.getKey),
 		op("UpdateKey", "PATCH", "/v1/keys/{id}", a.updateKey),
 		op("DeleteKey", "DELETE", "/v1/keys/{id}", a.deleteKey),
-		op("RotateKey", "POST", "/v1/keys/{id}/rotate", a.rotateKey),
 		op("ReadAudit", "GET", "/v1/audit", a.readAudit),
 	}
 }
@@ -66,6 +69,18 @@ func (a *api) keyring() (*identity.Keyring, error) {
 	return a.Keys, nil
 }
 
+// mayReveal refuses to send a new secret where others on the network can read it.
+// It comes before the secret is made: rotating would otherwise stop a key for
+// nothing.
+func (a *api) mayReveal(r *http.Request) error {
+	if a.Keys.Private(identity.FromHTTP(r)) {
+		return nil
+	}
+	return &fault{Status: http.StatusForbidden, Code: restjson.CodeDenied,
+		Message: "A new secret is sent over TLS or to the node itself only, because others on the network can read this connection. " +
+			"Run this on the node, through ssh, or use https."}
+}
+
 // createKey is POST /v1/keys. Token makes a bearer token instead of a secret;
 // both are made where Secret is true too.
 func (a *api) createKey(w http.ResponseWriter, r *http.Request) error {
@@ -78,6 +93,9 @@ func (a *api) createKey(w http.ResponseWriter, r *http.Request) error {
 		Token     bool
 	}
 	keys, err := a.keyring()
+	if err == nil {
+		err = a.mayReveal(r)
+	}
 	if err == nil {
 		err = restjson.ReadJSON(r, &req)
 	}
@@ -165,6 +183,9 @@ func (a *api) deleteKey(w http.ResponseWriter, r *http.Request) error {
 func (a *api) rotateKey(w http.ResponseWriter, r *http.Request) error {
 	restjson.About(r.Context(), r.PathValue("id"))
 	keys, err := a.keyring()
+	if err == nil {
+		err = a.mayReveal(r)
+	}
 	if err != nil {
 		return err
 	}

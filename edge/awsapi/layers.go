@@ -32,11 +32,11 @@ func parseLayer(text string) (string, error) {
 		return found[1], nil
 	}
 	var bad violations
-	bad.length(text, "layerName", 1, maxLayerName)
+	bad.Length(text, "layerName", 1, maxLayerName)
 	if text != "" {
-		bad.matches(text, "layerName", layerName)
+		bad.Matches(text, "layerName", layerName)
 	}
-	return text, bad.err()
+	return text, bad.Err()
 }
 
 // parseLayerVersion splits the ARN of a layer version, which matches
@@ -131,14 +131,14 @@ type publishLayerRequest struct {
 
 func (q *publishLayerRequest) check() error {
 	var bad violations
-	bad.length(q.Description, "description", 0, maxDescription)
-	bad.length(q.LicenseInfo, "licenseInfo", 0, 512)
-	bad.items(len(q.CompatibleRuntimes), "compatibleRuntimes", 0, 15)
-	bad.items(len(q.CompatibleArchitectures), "compatibleArchitectures", 0, 2)
+	bad.Length(q.Description, "description", 0, maxDescription)
+	bad.Length(q.LicenseInfo, "licenseInfo", 0, 512)
+	bad.Items(len(q.CompatibleRuntimes), "compatibleRuntimes", 0, 15)
+	bad.Items(len(q.CompatibleArchitectures), "compatibleArchitectures", 0, 2)
 	for _, architecture := range q.CompatibleArchitectures {
-		bad.oneOf(architecture, "compatibleArchitectures", architectures()...)
+		bad.OneOf(architecture, "compatibleArchitectures", architectures()...)
 	}
-	if err := bad.err(); err != nil {
+	if err := bad.Err(); err != nil {
 		return err
 	}
 	if err := q.Content.check(); err != nil {
@@ -190,8 +190,8 @@ func layerNumber(r *http.Request) (uint64, error) {
 	version, err := strconv.ParseUint(r.PathValue("version"), 10, 63)
 	if err != nil || version == 0 {
 		var bad violations
-		bad.add(r.PathValue("version"), "versionNumber", "Member must be a whole number greater than or equal to 1")
-		return 0, bad.err()
+		bad.Add(r.PathValue("version"), "versionNumber", "Member must be a whole number greater than or equal to 1")
+		return 0, bad.Err()
 	}
 	return version, nil
 }
@@ -215,8 +215,8 @@ func (a *api) getLayerVersion(w http.ResponseWriter, r *http.Request) error {
 func (a *api) getLayerVersionByArn(w http.ResponseWriter, r *http.Request) error {
 	arn := r.URL.Query().Get("Arn")
 	var bad violations
-	bad.matches(arn, "arn", layerVersionArn)
-	if err := bad.err(); err != nil {
+	bad.Matches(arn, "arn", layerVersionArn)
+	if err := bad.Err(); err != nil {
 		return err
 	}
 	l, err := a.storedLayer(parseLayerVersion(arn))

@@ -79,9 +79,9 @@ const (
 func (q *mappingRequest) start(kind sourceKind, m *persist.EventSourceMapping) error {
 	var bad violations
 	if q.StartingPosition != nil {
-		bad.oneOf(*q.StartingPosition, "startingPosition", startOldest, startLatest, startAt)
+		bad.OneOf(*q.StartingPosition, "startingPosition", startOldest, startLatest, startAt)
 	}
-	if err := bad.err(); err != nil {
+	if err := bad.Err(); err != nil {
 		return err
 	}
 	switch {
@@ -117,11 +117,11 @@ func (a *api) applyMapping(ctx context.Context, q *mappingRequest, kind sourceKi
 	set(&m.BisectBatch, q.BisectBatchOnFunctionError)
 	if q.FunctionResponseTypes != nil {
 		var bad violations
-		bad.items(len(*q.FunctionResponseTypes), "functionResponseTypes", 0, 1)
+		bad.Items(len(*q.FunctionResponseTypes), "functionResponseTypes", 0, 1)
 		for _, kind := range *q.FunctionResponseTypes {
-			bad.oneOf(kind, "functionResponseTypes", reportItemFailures)
+			bad.OneOf(kind, "functionResponseTypes", reportItemFailures)
 		}
-		if err := bad.err(); err != nil {
+		if err := bad.Err(); err != nil {
 			return err
 		}
 		m.ReportItemFailures = len(*q.FunctionResponseTypes) > 0
@@ -176,11 +176,11 @@ func (q *mappingRequest) numbers(kind sourceKind, m *persist.EventSourceMapping)
 		case n.feeds && kind == topicSource:
 			return invalid("Parameter " + n.name + " is not valid for topics.")
 		default:
-			bad.between(*n.given, n.name, n.min, n.max)
+			bad.Between(*n.given, n.name, n.min, n.max)
 			*n.at = int(*n.given)
 		}
 	}
-	if err := bad.err(); err != nil {
+	if err := bad.Err(); err != nil {
 		return err
 	}
 	if kind == feedSource && m.MaxAgeSeconds != -1 && m.MaxAgeSeconds < 60 {
@@ -198,17 +198,17 @@ const (
 
 func (c *filterCriteria) stored() ([]string, error) {
 	var bad violations
-	bad.items(len(c.Filters), "filterCriteria.filters", 0, maxFilters)
+	bad.Items(len(c.Filters), "filterCriteria.filters", 0, maxFilters)
 	var patterns []string
 	for _, f := range c.Filters {
-		bad.length(f.Pattern, "filterCriteria.filters.pattern", 0, maxPattern)
+		bad.Length(f.Pattern, "filterCriteria.filters.pattern", 0, maxPattern)
 		if len(bad) > 0 {
-			return nil, bad.err()
+			return nil, bad.Err()
 		}
 		if err := checkPattern(f.Pattern); err != nil {
 			return nil, err
 		}
 		patterns = append(patterns, f.Pattern)
 	}
-	return patterns, bad.err()
+	return patterns, bad.Err()
 }

@@ -211,8 +211,8 @@ func (a *api) createMapping(w http.ResponseWriter, r *http.Request) error {
 // exist, where the caller may use it.
 func (a *api) mappingTarget(r *http.Request, text *string) (name, qualifier string, err error) {
 	var bad violations
-	if bad.required(text != nil, "functionName"); len(bad) > 0 {
-		return "", "", bad.err()
+	if bad.Required(text != nil, "functionName"); len(bad) > 0 {
+		return "", "", bad.Err()
 	}
 	if name, qualifier, err = parseName(*text); err != nil {
 		return "", "", err

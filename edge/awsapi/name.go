@@ -4,11 +4,11 @@ import (
 	"net/http"
 	"regexp"
 	"strconv"
-	"strings"
+
+	"ledge/engine"
 )
 
-// accountID stands in ARNs: a node has no account.
-const accountID = "000000000000"
+const accountID = engine.AccountID
 
 // namePattern is AWS Lambda's for the parameter FunctionName: a name, a partial
 // ARN (123456789012:function:name) or a full one, each with or without a
@@ -32,11 +32,11 @@ func parseName(text string) (name, qualifier string, err error) {
 		}
 	}
 	var bad violations
-	bad.length(text, "functionName", 1, maxName)
+	bad.Length(text, "functionName", 1, maxName)
 	if len(bad) == 0 {
-		bad.add(text, "functionName", "Member must satisfy regular expression pattern: "+shownNamePattern)
+		bad.Add(text, "functionName", "Member must satisfy regular expression pattern: "+shownNamePattern)
 	}
-	return "", "", bad.err()
+	return "", "", bad.Err()
 }
 
 // shownNamePattern is namePattern as AWS's messages have it.
@@ -55,8 +55,8 @@ func function(r *http.Request) (name, qualifier string, err error) {
 		return name, qualifier, nil
 	case !qualifierPattern.MatchString(given):
 		var bad violations
-		bad.matches(given, "qualifier", qualifierPattern)
-		return "", "", bad.err()
+		bad.Matches(given, "qualifier", qualifierPattern)
+		return "", "", bad.Err()
 	case qualifier != "" && qualifier != given:
 		return "", "", invalid("The derived qualifier from the function name does not match the specified qualifier.")
 	}
@@ -91,16 +91,7 @@ func (a *api) mappingArn(id string) string {
 	return "arn:aws:lambda:" + a.Region + ":" + accountID + ":event-source-mapping:" + id
 }
 
-// arn returns the ARN of a function, or of one of its versions or aliases where
-// qualifier is not empty.
+// arn is engine.FunctionARN in the node's region.
 func (a *api) arn(name, qualifier string) string {
-	var b strings.Builder
-	b.WriteString("arn:aws:lambda:")
-	b.WriteString(a.Region)
-	b.WriteString(":" + accountID + ":function:")
-	b.WriteString(name)
-	if qualifier != "" {
-		b.WriteString(":" + qualifier)
-	}
-	return b.String()
+	return engine.FunctionARN(a.Region, name, qualifier)
 }

@@ -184,7 +184,7 @@ func TestUnknownPathsAndMethods(t *testing.T) {
 func TestTooLargeBodies(t *testing.T) {
 	n := newNode(t)
 	n.create("hello")
-	n.refused(413, codeTooLarge, "1048576", "PUT", functions+"/hello/configuration", make([]byte, restjson.MaxSettings+1))
+	n.refused(413, codeEntityTooLarge, "Request must be smaller than 1048576 bytes for the UpdateFunctionConfiguration operation", "PUT", functions+"/hello/configuration", make([]byte, restjson.MaxSettings+1))
 	// A body without a length is cut at the limit.
 	r, w := httptest.NewRequest("PUT", functions+"/hello/configuration", strings.NewReader(strings.Repeat(" ", restjson.MaxSettings+1))), httptest.NewRecorder()
 	r.ContentLength = -1
@@ -225,20 +225,51 @@ func TestUploadSlots(t *testing.T) {
 			}
 		}
 	}
-	slots := make(uploads, 1)
-	slots <- struct{}{}
+	full := rooms{uploads: make(chan struct{}), payloads: make(chan struct{}, 1), wait: time.Hour}
+	leave, err := full.enter(ctx, large(), MaxUpload-1)
+	if err != nil {
+		t.Fatalf("a payload waits for an upload: %v", err)
+	}
 	cancel()
-	if _, err := slots.enter(ctx, large(), MaxUpload); !errors.Is(err, context.Canceled) {
-		t.Errorf("waiting ended with %v", err)
+	for _, limit := range []int64{MaxUpload, MaxUpload - 1} {
+		if _, err := full.enter(ctx, large(), limit); !errors.Is(err, context.Canceled) {
+			t.Errorf("waiting ended with %v", err)
+		}
+	}
+	leave()
+	full.wait = 0
+	var refused *fault
+	if _, err := full.enter(t.Context(), large(), MaxUpload); !errors.As(err, &refused) || refused.Status != http.StatusTooManyRequests {
+		t.Errorf("waiting in vain ended with %v", err)
+	}
+}
+
+// TestSlowUpload: a client that sends a byte now and then is cut off, too.
+func TestSlowUpload(t *testing.T) {
+	begun := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	for _, test := range []struct {
+		read        int64
+		after, want time.Duration
+	}{
+		{0, 0, 30 * time.Second},
+		{8, 29 * time.Second, 30*time.Second + time.Second/1024},
+		{slowestBody, 29 * time.Second, 31 * time.Second},
+		{100 * slowestBody, 29 * time.Second, 59 * time.Second},
+		{100 * slowestBody, 129 * time.Second, 130 * time.Second},
+	} {
+		b := steadyBody{pause: 30 * time.Second, begun: begun, read: test.read}
+		if got := b.deadline(begun.Add(test.after)).Sub(begun); got != test.want {
+			t.Errorf("%d bytes after %s: cut off after %s, want %s", test.read, test.after, got, test.want)
+		}
 	}
 }
 
 // TestStuckUpload: a client that stops in the middle of an upload gives its slot
 // back.
 func TestStuckUpload(t *testing.T) {
-	slot := make(uploads, 1)
+	slot := rooms{uploads: make(chan struct{}, 1), wait: time.Hour}
 	serve := func(pause time.Duration) *httptest.Server {
-		a := &api{uploads: slot, bodyPause: pause}
+		a := &api{rooms: slot, bodyPause: pause}
 		upload := &restjson.Operation{MaxBody: MaxUpload, Serve: func(w http.ResponseWriter, r *http.Request) error {
 			if err := readJSON(r, &createFunctionRequest{}); err != nil {
 				return err

@@ -37,12 +37,12 @@ type permissionRequest struct {
 
 func (q *permissionRequest) check() error {
 	var bad violations
-	bad.length(q.StatementId, "statementId", 1, 100)
+	bad.Length(q.StatementId, "statementId", 1, 100)
 	if q.StatementId != "" {
-		bad.matches(q.StatementId, "statementId", statementPattern)
+		bad.Matches(q.StatementId, "statementId", statementPattern)
 	}
-	bad.matches(q.Action, "action", actionPattern)
-	bad.matches(q.Principal, "principal", principalPattern)
+	bad.Matches(q.Action, "action", actionPattern)
+	bad.Matches(q.Principal, "principal", principalPattern)
 	for _, optional := range []struct {
 		value, at string
 		pattern   *regexp.Regexp
@@ -52,14 +52,14 @@ func (q *permissionRequest) check() error {
 		{q.PrincipalOrgID, "principalOrgID", orgPattern},
 	} {
 		if optional.value != "" {
-			bad.matches(optional.value, optional.at, optional.pattern)
+			bad.Matches(optional.value, optional.at, optional.pattern)
 		}
 	}
 	if q.FunctionUrlAuthType != "" {
-		bad.oneOf(q.FunctionUrlAuthType, "functionUrlAuthType", urlAuthNone, urlAuthIAM)
+		bad.OneOf(q.FunctionUrlAuthType, "functionUrlAuthType", urlAuthNone, urlAuthIAM)
 	}
-	bad.length(q.EventSourceToken, "eventSourceToken", 0, 256)
-	return bad.err()
+	bad.Length(q.EventSourceToken, "eventSourceToken", 0, 256)
+	return bad.Err()
 }
 
 // statement is one of a policy, in the order of AWS's members.

@@ -126,10 +126,32 @@ func (a *api) putRoute(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	if req.Replace {
+		if err := a.mayTakeRoute(r, record.Key()); err != nil {
+			return err
+		}
+	}
 	if err := a.Reconciler.PutRoute(r.Context(), record, req.Replace); err != nil {
 		return a.functionNotFound(err, name, req.Qualifier)
 	}
 	return writeJSON(w, http.StatusOK, shownRoute(record))
+}
+
+// mayTakeRoute refuses to take a route away from a function that the caller may
+// not change. The audit log still names the function that gets the route.
+func (a *api) mayTakeRoute(r *http.Request, key string) error {
+	stored, err := a.Store.Routes()
+	if err != nil {
+		return err
+	}
+	i := slices.IndexFunc(stored, func(other persist.Route) bool { return other.Key() == key })
+	if i < 0 {
+		return nil
+	}
+	gets := restjson.ResourceOf(r.Context())
+	err = restjson.Permit(r.Context(), stored[i].Function)
+	restjson.About(r.Context(), gets)
+	return err
 }
 
 // deleteRoute is DELETE /v1/routes?route=GET%20/hello. The key is taken as it

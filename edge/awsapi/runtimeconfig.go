@@ -16,8 +16,8 @@ func (a *api) putRecursionConfig(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	var bad violations
-	bad.oneOf(req.RecursiveLoop, "recursiveLoop", "Allow", "Terminate")
-	if err := bad.err(); err != nil {
+	bad.OneOf(req.RecursiveLoop, "recursiveLoop", "Allow", "Terminate")
+	if err := bad.Err(); err != nil {
 		return err
 	}
 	if req.RecursiveLoop != recursion {
@@ -64,8 +64,8 @@ func (a *api) putRuntimeManagement(w http.ResponseWriter, r *http.Request) error
 		return err
 	}
 	var bad violations
-	bad.oneOf(req.UpdateRuntimeOn, "updateRuntimeOn", "Auto", "Manual", "FunctionUpdate")
-	if err := bad.err(); err != nil {
+	bad.OneOf(req.UpdateRuntimeOn, "updateRuntimeOn", "Auto", "Manual", "FunctionUpdate")
+	if err := bad.Err(); err != nil {
 		return err
 	}
 	if req.UpdateRuntimeOn != "Auto" || req.RuntimeVersionArn != nil && *req.RuntimeVersionArn != "" {

@@ -1,14 +1,15 @@
 package awsapi
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 
 	"ledge/edge/awsapi/restjson"
 )
 
-// admission says who sends a request and reads its body.
-type admission func(w http.ResponseWriter, r *http.Request, op *restjson.Operation) (admitted, error)
+// admission says who sends a request and reads its body, which it does with read.
+type admission func(w http.ResponseWriter, r *http.Request, op *restjson.Operation, read func() ([]byte, error)) (admitted, error)
 
 // admitted is a request that may be served.
 type admitted struct {
@@ -22,12 +23,17 @@ type admitted struct {
 // serve is the way of every request: who sends it, may they do that, the note
 // in the audit log, then the operation, and its outcome in the audit log.
 func (a *api) serve(w http.ResponseWriter, r *http.Request, op *restjson.Operation, admit admission) (err error) {
-	leave, err := a.uploads.enter(r.Context(), r, maxBody(op))
-	if err != nil {
-		return err
-	}
-	defer leave()
-	who, err := admit(w, r, op)
+	leave := func() {}
+	defer func() { leave() }() // when what was made of the body is not needed either
+	// Nobody waits for room, or takes some, before what can be known of a request
+	// without its body is known.
+	who, err := admit(w, r, op, func() (body []byte, err error) {
+		if leave, err = a.rooms.enter(r.Context(), r, maxBody(op)); err != nil {
+			w.Header().Set("Connection", "close")
+			return nil, err
+		}
+		return readBody(w, r, op, a.bodyPause)
+	})
 	if err != nil {
 		return err
 	}
@@ -38,6 +44,7 @@ func (a *api) serve(w http.ResponseWriter, r *http.Request, op *restjson.Operati
 	status := http.StatusInternalServerError // as a panic leaves it
 	defer func() { who.done(status) }()
 	r = restjson.WithRequest(r, who.caller, who.body, op)
+	who.body = nil // the operation's
 	restjson.About(r.Context(), function)
 	if !op.InBody && op.Access != 0 && !who.caller.Allows(op.Access, function) {
 		err = restjson.Denied(who.caller, op, function)
@@ -60,10 +67,15 @@ func (a *api) audited(w http.ResponseWriter, r *http.Request, op *restjson.Opera
 	if err != nil {
 		return err
 	}
+	err = errPanic
+	defer func() { a.endAudit(r, record, err) }()
 	err = run(op, w, r)
-	a.endAudit(r, record, err)
 	return err
 }
+
+// errPanic is what the audit log says of an operation that neither succeeded nor
+// failed. It may have changed something.
+var errPanic = errors.New("the operation ended in a panic, a mistake in the node")
 
 func run(op *restjson.Operation, w http.ResponseWriter, r *http.Request) error {
 	if op.Serve == nil {
@@ -80,8 +92,8 @@ func maxBody(op *restjson.Operation) int64 {
 }
 
 // trust admits everybody: whoever can open the node's socket is its user.
-func (a *api) trust(w http.ResponseWriter, r *http.Request, op *restjson.Operation) (admitted, error) {
-	body, err := readBody(w, r, maxBody(op), a.bodyPause)
+func (a *api) trust(_ http.ResponseWriter, _ *http.Request, _ *restjson.Operation, read func() ([]byte, error)) (admitted, error) {
+	body, err := read()
 	return admitted{caller: owner{}, name: "socket", body: body, done: func(int) {}}, err
 }
 

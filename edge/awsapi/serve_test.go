@@ -72,6 +72,9 @@ func newGuarded(t *testing.T) *guarded {
 			{Service: "test", Name: "Fail", Method: "POST", Path: "/test/fail", Access: restjson.Deploy, Serve: func(http.ResponseWriter, *http.Request) error {
 				return fmt.Errorf("broken")
 			}},
+			{Service: "test", Name: "Panic", Method: "POST", Path: "/test/panic", Access: restjson.Deploy, Serve: func(http.ResponseWriter, *http.Request) error {
+				panic(http.ErrAbortHandler) // the one that net/http does not log
+			}},
 			{Service: "test", Name: "Missing", Method: "GET", Path: "/test/missing", Access: restjson.Read, Note: "there is no such thing here"},
 			g.tagged("test", "/tags/{resource}", "resource"),
 			g.tagged("other", "/tags/{arn}", "arn"),
@@ -218,6 +221,12 @@ func TestEveryOperationAsksWhoIsThere(t *testing.T) {
 func TestKeyForOneFunction(t *testing.T) {
 	g := newGuarded(t)
 	g.deploy("hello")
+	g.deploy("other")
+	for _, route := range []string{"GET /other", "$default"} {
+		if r := g.send(g.root, "ledge", "PUT", "/v1/routes", `{"Route":"`+route+`","Function":"other"}`); r.StatusCode != http.StatusOK {
+			t.Fatalf("%s: %d %s", route, r.StatusCode, r.body)
+		}
+	}
 	mine := g.issue(identity.Order{Name: "mine", Access: identity.Deploy, Functions: []string{"hel*"}})
 	for _, test := range []struct {
 		method, path, body string
@@ -229,6 +238,10 @@ func TestKeyForOneFunction(t *testing.T) {
 		{"PUT", "/v1/routes", `{"Route":"GET /hello","Function":"hello"}`, 200},
 		{"PUT", functions + "/hello/configuration", `{"Timeout":9}`, 200},
 		{"GET", functions + "/other", "", 403},
+		{"PUT", "/v1/routes", `{"Route":"GET /other","Function":"hello"}`, 409},
+		{"PUT", "/v1/routes", `{"Route":"GET /other","Function":"hello","Replace":true}`, 403},
+		{"PUT", "/v1/routes", `{"Route":"$default","Function":"hello","Replace":true}`, 403},
+		{"PUT", "/v1/routes", `{"Route":"GET /hello","Function":"hello","Payload":"raw","Replace":true}`, 200},
 		{"POST", functions + "/other/invocations", "{}", 403},
 		{"GET", functions, "", 403},
 		{"GET", "/v1/keys", "", 403},
@@ -280,6 +293,49 @@ func TestAudit(t *testing.T) {
 		if r := g.send(g.root, "ledge", "GET", "/v1/audit?"+bad, ""); r.StatusCode != http.StatusBadRequest {
 			t.Errorf("%s: %d", bad, r.StatusCode)
 		}
+	}
+}
+
+// TestAuditOfPanic: a change that ended in a panic has an outcome, too.
+func TestAuditOfPanic(t *testing.T) {
+	g := newGuarded(t)
+	r, err := http.NewRequest("POST", g.url+"/test/panic", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := sigv4.Sign(r, sigv4.EmptyPayload, g.root, "us-east-1", "test", g.now); err != nil {
+		t.Fatal(err)
+	}
+	if resp, err := http.DefaultClient.Do(r); err == nil {
+		resp.Body.Close()
+		t.Errorf("status %d", resp.StatusCode)
+	}
+	records, _, err := g.store.ReadAudit(persist.AuditQuery{})
+	if err != nil || len(records) != 1 || records[0].Outcome != "failed" || records[0].Status != 500 || !strings.Contains(records[0].Error, "panic") {
+		t.Errorf("%+v, %v", records, err)
+	}
+}
+
+// TestRefusedLeavesNothing: what a key may not do takes no room from those that
+// may, neither in the audit log nor for signatures and bodies.
+func TestRefusedLeavesNothing(t *testing.T) {
+	g := newGuarded(t)
+	g.api.rooms = rooms{uploads: make(chan struct{})} // none is free
+	reader := g.issue(identity.Order{Name: "reader", Access: identity.Read})
+	body := `{"FunctionName":"hello","Description":"` + strings.Repeat("x", largeBody) + `"}`
+	for _, credentials := range []sigv4.Credentials{reader, {}, {KeyID: "LDGEAAAAAAAAAAAAAAAA", Secret: "x"}} {
+		if r := g.send(credentials, "lambda", "POST", functions, body); r.StatusCode != http.StatusForbidden {
+			t.Errorf("%+v: %d %s", credentials, r.StatusCode, r.body)
+		}
+	}
+	if r := g.send(reader, "lambda", "POST", "/2015-03-31/event-source-mappings", "{}"); r.StatusCode != http.StatusForbidden {
+		t.Errorf("%d %s", r.StatusCode, r.body)
+	}
+	if records, _, err := g.store.ReadAudit(persist.AuditQuery{}); err != nil || len(records) > 0 {
+		t.Errorf("the audit log has %+v, %v", records, err)
+	}
+	if r := g.send(g.root, "lambda", "POST", functions, body); r.StatusCode != http.StatusTooManyRequests || r.Header.Get("Retry-After") == "" {
+		t.Errorf("who may, without room: %d %s", r.StatusCode, r.body)
 	}
 }
 
@@ -364,6 +420,15 @@ func TestSharedPaths(t *testing.T) {
 	r := g.send(g.root, "test", "GET", "/test/missing/", "")
 	if r.StatusCode != http.StatusNotImplemented || !strings.Contains(string(r.body), "Missing is not implemented by this node: there is no such thing here") {
 		t.Errorf("%d %s", r.StatusCode, r.body)
+	}
+	// Tools ask services that the node has not, such as IAM and S3, at the same endpoint.
+	for _, c := range []struct{ service, method, path, body string }{
+		{"iam", "POST", "/", "Action=GetRole&RoleName=x"}, {"s3", "GET", "/", ""}, {"s3", "PUT", "/bucket/key", "x"}, {"ecs", "GET", "/2014-11-13/x", ""},
+	} {
+		r := g.send(g.root, c.service, c.method, c.path, c.body)
+		if says := string(r.body); r.StatusCode != http.StatusNotImplemented || !strings.Contains(says, c.service) || !strings.Contains(says, "is no service of this node, which has ") {
+			t.Errorf("%+v: %d %s", c, r.StatusCode, r.body)
+		}
 	}
 	if r := g.send(g.root, "apigateway", "GET", functions, ""); r.StatusCode != http.StatusForbidden {
 		t.Errorf("signed for another service: %d %s", r.StatusCode, r.body)

@@ -55,33 +55,33 @@ var (
 func (s *settings) check() error {
 	var bad violations
 	if s.Description != nil {
-		bad.length(*s.Description, "description", 0, maxDescription)
+		bad.Length(*s.Description, "description", 0, maxDescription)
 	}
 	if s.Handler != nil && *s.Handler != "" {
-		bad.length(*s.Handler, "handler", 0, maxHandler)
+		bad.Length(*s.Handler, "handler", 0, maxHandler)
 		if strings.ContainsAny(*s.Handler, " \t\r\n\v\f") {
-			bad.matches(*s.Handler, "handler", handlerPattern)
+			bad.Matches(*s.Handler, "handler", handlerPattern)
 		}
 	}
 	if s.Role != nil && *s.Role != "" {
-		bad.length(*s.Role, "role", 1, maxRole)
-		bad.matches(*s.Role, "role", rolePattern)
+		bad.Length(*s.Role, "role", 1, maxRole)
+		bad.Matches(*s.Role, "role", rolePattern)
 	}
 	if s.Timeout != nil {
-		bad.between(*s.Timeout, "timeout", 1, int64(engine.MaxTimeout.Seconds()))
+		bad.Between(*s.Timeout, "timeout", 1, int64(engine.MaxTimeout.Seconds()))
 	}
 	if s.MemorySize != nil {
-		bad.between(*s.MemorySize, "memorySize", engine.MinMemory>>20, engine.MaxMemory>>20)
+		bad.Between(*s.MemorySize, "memorySize", engine.MinMemory>>20, engine.MaxMemory>>20)
 	}
 	if s.Layers != nil {
 		for _, arn := range *s.Layers {
-			bad.matches(arn, "layers", layerVersionArn)
+			bad.Matches(arn, "layers", layerVersionArn)
 		}
 	}
 	if s.SnapStart != nil && s.SnapStart.ApplyOn != "" {
-		bad.oneOf(s.SnapStart.ApplyOn, "snapStart.applyOn", snapStartPublished, snapStartNone)
+		bad.OneOf(s.SnapStart.ApplyOn, "snapStart.applyOn", snapStartPublished, snapStartNone)
 	}
-	if err := bad.err(); err != nil {
+	if err := bad.Err(); err != nil {
 		return err
 	}
 	if err := s.refuse(); err != nil {
@@ -189,16 +189,16 @@ type loggingSettings struct{ LogFormat, LogGroup, ApplicationLogLevel, SystemLog
 
 func (s *refusedSettings) refuse() error {
 	var bad violations
-	if s.TracingConfig != nil {
-		bad.oneOf(s.TracingConfig.Mode, "tracingConfig.mode", "Active", "PassThrough")
+	if s.TracingConfig != nil && s.TracingConfig.Mode != "" {
+		bad.OneOf(s.TracingConfig.Mode, "tracingConfig.mode", "Active", "PassThrough")
 	}
 	if s.EphemeralStorage != nil {
-		bad.between(int64(s.EphemeralStorage.Size), "ephemeralStorage.size", defaultStorage, 10240)
+		bad.Between(int64(s.EphemeralStorage.Size), "ephemeralStorage.size", defaultStorage, 10240)
 	}
 	if s.LoggingConfig != nil && s.LoggingConfig.LogFormat != "" {
-		bad.oneOf(s.LoggingConfig.LogFormat, "loggingConfig.logFormat", "JSON", "Text")
+		bad.OneOf(s.LoggingConfig.LogFormat, "loggingConfig.logFormat", "JSON", "Text")
 	}
-	if err := bad.err(); err != nil {
+	if err := bad.Err(); err != nil {
 		return err
 	}
 	switch {
@@ -243,9 +243,9 @@ func set[T any](at *T, value *T) {
 func checkDescription(text *string) error {
 	var bad violations
 	if text != nil && utf8.RuneCountInString(*text) > maxDescription {
-		bad.length(*text, "description", 0, maxDescription)
+		bad.Length(*text, "description", 0, maxDescription)
 	}
-	return bad.err()
+	return bad.Err()
 }
 
 // checkArchitectures checks what a request says its code is built for. WebAssembly
@@ -255,11 +255,11 @@ func checkArchitectures(given []string) error {
 	if given == nil {
 		return nil
 	}
-	bad.items(len(given), "architectures", 1, 1)
+	bad.Items(len(given), "architectures", 1, 1)
 	for _, a := range given {
-		bad.oneOf(a, "architectures", architectures()...)
+		bad.OneOf(a, "architectures", architectures()...)
 	}
-	return bad.err()
+	return bad.Err()
 }
 
 func architectures() []string { return []string{"x86_64", "arm64"} }

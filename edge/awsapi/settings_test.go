@@ -103,6 +103,9 @@ func TestHarmlessSettings(t *testing.T) {
 	if latest.text(t, "SnapStart.OptimizationStatus") != "Off" || latest.text(t, "Architectures") != "[x86_64]" {
 		t.Errorf("$LATEST %s", latest.body)
 	}
+	// As node-lambda sends what nobody has set.
+	n.want(http.StatusOK, "PUT", functions+"/hello/configuration", object{"TracingConfig": object{}, "DeadLetterConfig": object{},
+		"Environment": object{}, "LoggingConfig": object{}, "SnapStart": object{}, "VpcConfig": object{}, "KMSKeyArn": "", "Layers": []string{}})
 	if off := n.want(http.StatusOK, "PUT", functions+"/hello/configuration", object{"SnapStart": object{"ApplyOn": "None"}}); off.text(t, "SnapStart.ApplyOn") != "None" {
 		t.Errorf("SnapStart %s", off.body)
 	}
@@ -150,7 +153,7 @@ func TestCode(t *testing.T) {
 		n.refused(400, codeInvalid, "PackageType Image", "POST", functions, object{"FunctionName": "new", "PackageType": "Image"})
 		n.refused(400, codeInvalid, "AWS Signer", "POST", functions, object{"FunctionName": "new", "CodeSigningConfigArn": "arn"})
 	})
-	if err := (&code{ZipFile: make([]byte, maxZip+1)}).check(); err == nil || faultOf(err).Code != codeTooLarge || faultOf(err).Status != 413 {
+	if err := (&code{ZipFile: make([]byte, maxZip+1)}).check(); err == nil || faultOf(err).Code != codeEntityTooLarge || faultOf(err).Status != 413 {
 		t.Errorf("a zip that is too large: %v", err)
 	}
 	if err := (&code{ZipFile: make([]byte, maxZip)}).check(); err != nil {

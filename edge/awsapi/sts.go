@@ -17,7 +17,7 @@ import (
 func (a *api) stsOperations() []restjson.Operation {
 	return []restjson.Operation{{
 		Service: "sts", Name: "GetCallerIdentity", Method: http.MethodPost, Path: "/",
-		Matches: isQuery, Serve: getCallerIdentity,
+		Matches: func(r *http.Request) bool { return isQuery(r) && a.otherService(r) == "" }, Serve: getCallerIdentity,
 		Note: "any key may ask; the account is always " + accountID,
 	}}
 }

@@ -26,12 +26,12 @@ var tagPattern = regexp.MustCompile(`^([\p{L}\p{Z}\p{N}_.:/=+\-@]*)$`)
 func checkTags(tags map[string]string) error {
 	var bad violations
 	for _, key := range slices.Sorted(maps.Keys(tags)) {
-		bad.length(key, "tags.key", 1, maxTagKey)
-		bad.length(tags[key], "tags.value", 0, maxTagValue)
-		bad.matches(key, "tags.key", tagPattern)
-		bad.matches(tags[key], "tags.value", tagPattern)
+		bad.Length(key, "tags.key", 1, maxTagKey)
+		bad.Length(tags[key], "tags.value", 0, maxTagValue)
+		bad.Matches(key, "tags.key", tagPattern)
+		bad.Matches(tags[key], "tags.value", tagPattern)
 		if len(bad) > 0 {
-			return bad.err()
+			return bad.Err()
 		}
 		if strings.HasPrefix(strings.ToLower(key), "aws:") {
 			return invalid("Tag keys must not begin with aws:, which is reserved: " + key)
@@ -56,8 +56,8 @@ func (a *api) taggedBy(r *http.Request) (tagged, error) {
 	}
 	if !strings.HasPrefix(arn, "arn:") {
 		var bad violations
-		bad.add(arn, "resource", "Member must satisfy regular expression pattern: arn:(aws[a-zA-Z-]*):lambda:[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\\d{1}:\\d{12}:(function:[a-zA-Z0-9-_]+(:(\\$LATEST|[a-zA-Z0-9-_]+))?|event-source-mapping:[a-z0-9]{8}-[a-z0-9]{4}-[a-z0-9]{4}-[a-z0-9]{4}-[a-z0-9]{12})")
-		return tagged{}, bad.err()
+		bad.Add(arn, "resource", "Member must satisfy regular expression pattern: arn:(aws[a-zA-Z-]*):lambda:[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\\d{1}:\\d{12}:(function:[a-zA-Z0-9-_]+(:(\\$LATEST|[a-zA-Z0-9-_]+))?|event-source-mapping:[a-z0-9]{8}-[a-z0-9]{4}-[a-z0-9]{4}-[a-z0-9]{4}-[a-z0-9]{12})")
+		return tagged{}, bad.Err()
 	}
 	name, qualifier, err := parseName(arn)
 	if err != nil {
@@ -88,8 +88,8 @@ func (a *api) tagResource(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	var bad violations
-	bad.required(req.Tags != nil, "tags")
-	if err := bad.err(); err != nil {
+	bad.Required(req.Tags != nil, "tags")
+	if err := bad.Err(); err != nil {
 		return err
 	}
 	if err := checkTags(req.Tags); err != nil {
@@ -109,8 +109,8 @@ func (a *api) untagResource(w http.ResponseWriter, r *http.Request) error {
 	}
 	keys := r.URL.Query()["tagKeys"]
 	var bad violations
-	bad.required(len(keys) > 0, "tagKeys")
-	if err := bad.err(); err != nil {
+	bad.Required(len(keys) > 0, "tagKeys")
+	if err := bad.Err(); err != nil {
 		return err
 	}
 	if err := a.retag(r, what, nil, keys); err != nil {

@@ -40,15 +40,15 @@ func (c *urlCORS) check(bad *violations) {
 		{c.AllowHeaders, "cors.allowHeaders", 100, 1024}, {c.ExposeHeaders, "cors.exposeHeaders", 100, 1024},
 		{c.AllowMethods, "cors.allowMethods", 6, 6}, {c.AllowOrigins, "cors.allowOrigins", 100, 253},
 	} {
-		bad.items(len(list.values), list.at, 0, list.most)
+		bad.Items(len(list.values), list.at, 0, list.most)
 		for _, value := range list.values {
-			bad.length(value, list.at, 1, list.length)
+			bad.Length(value, list.at, 1, list.length)
 		}
 	}
 	for _, method := range c.AllowMethods {
-		bad.oneOf(method, "cors.allowMethods", "GET", "PUT", "HEAD", "POST", "PATCH", "DELETE", "*")
+		bad.OneOf(method, "cors.allowMethods", "GET", "PUT", "HEAD", "POST", "PATCH", "DELETE", "*")
 	}
-	bad.between(int64(c.MaxAge), "cors.maxAge", 0, 86400)
+	bad.Between(int64(c.MaxAge), "cors.maxAge", 0, 86400)
 }
 
 func (c *urlCORS) stored() *persist.CORS {
@@ -122,15 +122,15 @@ type urlRequest struct {
 func (q *urlRequest) check() error {
 	var bad violations
 	if q.AuthType != nil {
-		bad.oneOf(*q.AuthType, "authType", urlAuthNone, urlAuthIAM)
+		bad.OneOf(*q.AuthType, "authType", urlAuthNone, urlAuthIAM)
 	}
 	if q.InvokeMode != nil {
-		bad.oneOf(*q.InvokeMode, "invokeMode", urlBuffered, "RESPONSE_STREAM")
+		bad.OneOf(*q.InvokeMode, "invokeMode", urlBuffered, "RESPONSE_STREAM")
 	}
 	if q.Cors != nil {
 		q.Cors.check(&bad)
 	}
-	if err := bad.err(); err != nil {
+	if err := bad.Err(); err != nil {
 		return err
 	}
 	if q.InvokeMode != nil && *q.InvokeMode != urlBuffered {
@@ -147,8 +147,8 @@ func urlTarget(r *http.Request) (name, qualifier string, err error) {
 	}
 	if qualifier != "" && (qualifier == persist.Latest || numberPattern.MatchString(qualifier)) {
 		var bad violations
-		bad.add(qualifier, "qualifier", `Member must satisfy regular expression pattern: ((?!^\d+$)^[0-9a-zA-Z-_]+$)`)
-		return "", "", bad.err()
+		bad.Add(qualifier, "qualifier", `Member must satisfy regular expression pattern: ((?!^\d+$)^[0-9a-zA-Z-_]+$)`)
+		return "", "", bad.Err()
 	}
 	return name, qualifier, nil
 }
@@ -163,8 +163,8 @@ func (a *api) createURL(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	var bad violations
-	if bad.required(req.AuthType != nil, "authType"); len(bad) > 0 {
-		return bad.err()
+	if bad.Required(req.AuthType != nil, "authType"); len(bad) > 0 {
+		return bad.Err()
 	}
 	if err := req.check(); err != nil {
 		return err

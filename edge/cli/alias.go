@@ -105,6 +105,12 @@ func (a *app) aliasSetCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			switch {
+			case isNumber(args[1]) || args[1] == "$LATEST":
+				return usagef("%q is a version; an alias needs a name, such as live", args[1])
+			case !isNumber(args[2]) && args[2] != "$LATEST":
+				return &usageError{Message: fmt.Sprintf("%q is not a version", args[2]), Hint: "use a number or $LATEST; see which there are: ledge ls " + t.Name}
+			}
 			share := map[string]float64{}
 			if weight != "" {
 				if share, err = parseWeight(weight); err != nil {
@@ -136,7 +142,7 @@ func (a *app) aliasSetCommand() *cobra.Command {
 func parseWeight(text string) (map[string]float64, error) {
 	version, share, found := strings.Cut(text, "=")
 	number, err := parseDecimal(share)
-	if !found || err != nil || version == "" || strings.Trim(version, "0123456789") != "" || number > 1 {
+	if !found || err != nil || !isNumber(version) || number > 1 {
 		return nil, &usageError{Message: fmt.Sprintf("--weight: %q is not a version and its share", text), Hint: "write 4=0.1 for a tenth of the invocations to version 4"}
 	}
 	return map[string]float64{version: number}, nil
@@ -235,32 +241,19 @@ func (a *app) aliasRemoveCommand() *cobra.Command {
 		Example: "  ledge alias rm hello canary",
 		Args:    arguments("NAME", "ALIAS..."),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			targets := make([]target, len(args)-1)
-			for i, name := range args[1:] {
-				var err error
-				if targets[i], err = parseTarget(args[0] + ":" + name); err != nil {
+			removals := make([]removal, len(args)-1)
+			for i, name := range args[1:] { // all of them before the first goes
+				t, err := parseTarget(args[0] + ":" + name)
+				if err != nil {
 					return err
 				}
+				removals[i] = removal{"alias", t.String(), aliasesPath(t.Name) + "/" + url.PathEscape(t.Qualifier), "ledge alias ls " + t.Name}
 			}
 			c, err := a.client()
 			if err != nil {
 				return err
 			}
-			for _, t := range targets {
-				r := request{method: http.MethodDelete, path: aliasesPath(t.Name) + "/" + url.PathEscape(t.Qualifier)}
-				if _, err := c.call(cmd.Context(), r, replyTimeout, nil); err != nil {
-					return missingFunction(err, t)
-				}
-				if !a.json {
-					if err := a.write([]byte("removed " + t.String() + "\n")); err != nil {
-						return err
-					}
-				}
-			}
-			if a.json {
-				return a.writeJSON(map[string]any{"Removed": args[1:]})
-			}
-			return nil
+			return a.removeEach(cmd.Context(), c, removals)
 		},
 		ValidArgsFunction: a.completeAlias,
 	}

@@ -40,6 +40,7 @@ type configuration struct {
 	CodeSha256   string
 	Version      string
 	Environment  struct{ Variables map[string]string }
+	Layers       []struct{ Arn string }
 	Ledge        struct {
 		Runtime       string
 		Isolation     string
@@ -107,6 +108,7 @@ type deployRequest struct {
 	TimeoutMillis *int64                   `json:",omitempty"`
 	MemorySize    *int64                   `json:",omitempty"` // MB
 	Environment   *environment             `json:",omitempty"`
+	Layers        *[]string                `json:",omitempty"` // ARNs of versions
 	Concurrency   *int                     `json:",omitempty"`
 	Isolation     *string                  `json:",omitempty"`
 	AllowHosts    *[]string                `json:",omitempty"`

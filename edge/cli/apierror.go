@@ -12,6 +12,7 @@ import (
 const (
 	awsNotFound      = "ResourceNotFoundException"
 	awsConflict      = "ResourceConflictException"
+	awsBadContent    = "InvalidRequestContentException"
 	awsTooLarge      = "RequestTooLargeException"
 	awsThrottled     = "TooManyRequestsException"
 	awsPrecondition  = "PreconditionFailedException"

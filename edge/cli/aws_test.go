@@ -37,6 +37,7 @@ func TestAliases(t *testing.T) {
 		"POST /2015-03-31/functions/gone/aliases":  failure(404, awsNotFound, "Function not found."),
 		"GET " + aliasesOfHello + "?MaxItems=50":   reply(200, twoAliases),
 		"DELETE " + aliasesOfHello + "/live":       reply(204, ""),
+		"GET " + aliasesOfHello + "/old":           reply(200, `{"Name":"old"}`),
 		"DELETE " + aliasesOfHello + "/old":        reply(204, ""),
 	})
 	n.run("alias", "set", "hello", "live", "3", "--weight", "4=0.1").want(t, 0, "moved hello:live: version 3, and 4=0.1\n", "")
@@ -50,6 +51,12 @@ func TestAliases(t *testing.T) {
 	n.run("alias", "set", "gone", "x", "1").want(t, 1, "", "ledge: Function not found\n  see its versions: ledge ls gone\n")
 	n.run("alias", "ls", "hello").want(t, 0, "ALIAS  VERSION  WEIGHTS  DESCRIPTION\nlive   3        4=0.1    -\nold    3        -        d\n", "")
 	n.run("alias", "rm", "hello", "live", "old").want(t, 0, "removed hello:live\nremoved hello:old\n", "")
+	n.run("alias", "rm", "hello", "new").want(t, 1, "", "ledge: there is no alias hello:new\n  see which there are: ledge alias ls hello\n")
+	for _, bad := range [][]string{{"12", "1"}, {"$LATEST", "1"}, {"live", "x"}, {"live", "1x"}} {
+		if o := n.run("alias", "set", "hello", bad[0], bad[1]); o.exit != 2 || !strings.Contains(o.stderr, "a version") {
+			t.Errorf("alias set %q: exit %d: %s", bad, o.exit, o.stderr)
+		}
+	}
 	for _, bad := range []string{"4", "=0.1", "x=0.1", "4=2", "4=-1", "4=NaN"} {
 		if o := n.run("alias", "set", "hello", "live", "3", "--weight", bad); o.exit != 2 {
 			t.Errorf("--weight %s: exit %d", bad, o.exit)
@@ -82,6 +89,7 @@ func TestInvokeAsync(t *testing.T) {
 			w.Header().Set("X-Amzn-Requestid", "0123")
 			reply(202, "")(w, r)
 		},
+		"POST /2015-03-31/functions/strict/invocations": failure(400, awsBadContent, "Could not parse"),
 	})
 	n.run("invoke", "hello", "--async", "--payload", "{}").want(t, 0, "queued as 0123; see what comes of it: ledge logs hello\n", "")
 	if got := n.only("POST /2015-03-31/functions/hello/invocations"); got.Header.Get("X-Amz-Invocation-Type") != "Event" || got.Body != "{}" {
@@ -90,6 +98,8 @@ func TestInvokeAsync(t *testing.T) {
 	if o := n.run("invoke", "hello", "--async", "--json"); !strings.Contains(o.stdout, `"RequestID": "0123"`) {
 		t.Errorf("%s", o.stdout)
 	}
+	n.run("invoke", "strict", "--async", "--payload", "Ada").want(t, 1, "", "ledge: Could not parse\n  an event is JSON, in quotes for the shell: --payload '{\"name\":\"Ada\"}'\n")
+	n.run("invoke", "strict", "--payload", "Ada").want(t, 1, "", "ledge: Could not parse\n  an event is JSON, in quotes for the shell: --payload '{\"name\":\"Ada\"}'\n")
 	if o := n.run("invoke", "hello", "--async", "--tail"); o.exit != 2 {
 		t.Errorf("exit %d", o.exit)
 	}
@@ -116,6 +126,9 @@ func TestFunctionURLs(t *testing.T) {
 		t.Errorf("sent %s", got)
 	}
 	n.run("url", "create", "hello:live").want(t, 1, "", "ledge: exists\n  see it with: ledge url ls hello; remove it with: ledge url rm hello:live\n")
+	if o := n.run("url", "create", "hello:3"); o.exit != 2 || !strings.Contains(o.stderr, "ledge alias set hello live 3") {
+		t.Errorf("exit %d: %s", o.exit, o.stderr)
+	}
 	n.run("url", "ls").want(t, 0, "FUNCTION    CALLERS     URL        OR\nhello:live  with a key  http://u/  http://localhost:8181/_aws/lambda-url/u/\n", "")
 	n.run("url", "rm", "hello").want(t, 0, "removed the URL of hello\n", "")
 	n.run("url", "rm", "hello:x").want(t, 1, "", "ledge: hello:x has no URL\n  see which there are: ledge url ls\n")

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -124,11 +125,15 @@ func leftOut(name string, entry fs.DirEntry) bool {
 // empty is the error for a folder without a file to deploy.
 func (b *bundle) empty() error {
 	const hint = "put an app.py, an index.mjs or a " + moduleFile + " into it"
+	message := b.folder + " is an empty folder"
 	if b.left != "" {
-		return badCode(fmt.Sprintf("%s holds nothing to deploy: %s is left out", b.folder, b.left), hint)
+		message = fmt.Sprintf("%s holds nothing to deploy: %s is left out", b.folder, b.left)
 	}
-	return badCode(b.folder+" is an empty folder", hint)
+	return &Error{Code: codeBadCode, Message: message, Hint: hint, Err: errNothing}
 }
+
+// errNothing is of a folder or a zip that has no file.
+var errNothing = errors.New("nothing to deploy")
 
 func (b *bundle) tooMuch() error {
 	return badCode(fmt.Sprintf("the files in %s are larger than %s together", b.folder, formatSize(maxUnpacked)),

@@ -132,7 +132,7 @@ func checkCode(name string, blob []byte, err error) (code, error) {
 	case len(blob) > maxUpload:
 		return code{}, tooLarge(name)
 	case bytes.HasPrefix(blob, []byte("PK\x05\x06")): // a zip's end where its first file should begin
-		return code{}, badCode(name+" is an empty zip", "put an app.py, an index.mjs or a "+moduleFile+" at its top")
+		return code{}, &Error{Code: codeBadCode, Message: name + " is an empty zip", Hint: "put an app.py, an index.mjs or a " + moduleFile + " at its top", Err: errNothing}
 	case !bytes.HasPrefix(blob, []byte("\x00asm")) && !bytes.HasPrefix(blob, []byte("PK\x03\x04")):
 		return code{}, badCode(name+" is neither a Wasm module nor a zip",
 			"deploy a .wasm, a .py, a .js or .mjs, a .zip, or a folder")

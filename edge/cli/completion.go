@@ -12,7 +12,7 @@ import (
 )
 
 const completionLong = `Write a script that makes the shell complete commands, flags, profiles, and the names
-of functions, routes, aliases, APIs and keys, which it asks the node for.
+of functions, routes, aliases, layers, APIs and keys, which it asks the node for.
 
   bash  source <(ledge completion bash)
   zsh   source <(ledge completion zsh)

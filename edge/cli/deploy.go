@@ -39,13 +39,14 @@ restored from the snapshot of memory that is taken then. With --isolation fresh 
 request gets an instance of its own, for 0.2 ms or less; otherwise what one leaves in
 memory is there in the next. "ledge get NAME" shows which it is.
 
---env, --allow-host, --allow-invoke and --allow-publish replace all that the
-function had; with '' they remove all. --env NAME takes the value from the
+--env, --layer, --allow-host, --allow-invoke and --allow-publish replace all that
+the function had; with '' they remove all. --env NAME takes the value from the
 environment.`
 
 const deployExample = `  ledge deploy hello app.py --route 'GET /hello'
   ledge deploy hello hello.wasm --route 'GET /hello'
   ledge deploy orders ./orders --handler src/orders.create --allow-invoke stock --allow-publish 'orders/#'
+  ledge deploy report app.py --layer libs:1
   ledge deploy shop shop.zip --memory 256 --timeout 10s --env STAGE=test --env API_KEY
   ledge deploy resize resize.wasm --route 'POST /resize' --payload raw --content-type image/png
   curl -s https://example.com/hello.wasm | ledge deploy hello -`
@@ -57,6 +58,7 @@ type deployFlags struct {
 	env, routes                   []string
 	allowHosts                    []string
 	allowInvoke, allowPublish     []string
+	layers                        []string
 	isolation                     string
 	concurrency                   int
 	payload, contentType          string
@@ -75,6 +77,7 @@ func (f *deployFlags) register(flags *pflag.FlagSet) {
 	listFlag(flags, &f.allowHosts, "allow-host", "HOST", "host that the function may call: example.com, example.com:8443 or *.example.com")
 	listFlag(flags, &f.allowInvoke, "allow-invoke", "NAME", "function that the function may invoke, or '*' for all")
 	listFlag(flags, &f.allowPublish, "allow-publish", "FILTER", "MQTT topics that the function may publish to: state/hall or state/#")
+	listFlag(flags, &f.layers, "layer", "NAME:VERSION", "layer whose files the function reads at /opt, at most 5; of equal files the last layer's wins")
 	listFlag(flags, &f.routes, "route", "ROUTE", "HTTP route to the function: 'GET /hello', 'ANY /api/{proxy+}', '$default'")
 	textFlag(flags, &f.payload, "payload", "FORMAT", "of the routes: 2.0 (API Gateway events) or raw (body in, body out) (default 2.0)")
 	textFlag(flags, &f.contentType, "content-type", "TYPE", "of what raw routes answer")
@@ -116,6 +119,7 @@ func (a *app) deployCommand() *cobra.Command {
 	choices(cmd, "runtime", "python3.13", "javascript", "wasi", "extism")
 	choices(cmd, "isolation", "reuse", "fresh")
 	choices(cmd, "payload", "2.0", "raw")
+	completions(cmd, "layer", a.layerVersions)
 	return cmd
 }
 
@@ -187,6 +191,12 @@ func (f *deployFlags) request(given func(flag string) bool, getenv func(string) 
 	}
 	if given("allow-publish") {
 		r.AllowPublish = withoutEmpty(f.allowPublish)
+	}
+	if given("layer") {
+		var err error
+		if r.Layers, err = layerArns(f.layers); err != nil {
+			return r, err
+		}
 	}
 	if err := checkPayload(f.payload, f.contentType); err != nil {
 		return r, err

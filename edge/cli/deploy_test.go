@@ -180,7 +180,7 @@ func TestDeployUsage(t *testing.T) {
 		{"--concurrency", "0"}, {"--concurrency", "x"}, {"--isolation", "none"}, {"--payload", "3.0"},
 		{"--payload", "raw"}, {"--content-type", "a/b", "--route", "GET /"}, {"--env", "=x"},
 		{"--runtime", "wasi", "--handler", "run"},
-		{"--env", "UNSET"}, {"--env", "A=1", "--env", "A=2"}, {"--cron", "x"},
+		{"--layer", "libs"}, {"--env", "UNSET"}, {"--env", "A=1", "--env", "A=2"}, {"--cron", "x"},
 	} {
 		o := commandLine{args: append([]string{"deploy", "hello", "x.wasm"}, args...)}.run(t)
 		if o.exit != 2 || !strings.Contains(o.stderr, "usage: ledge deploy NAME PATH") {

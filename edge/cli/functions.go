@@ -256,6 +256,10 @@ func describeFunction(f configuration, routes []route) []byte {
 	b.add("code", formatSize(f.CodeSize))
 	b.add("code sha256", f.CodeSha256)
 	b.add("modified", shortTime(f.LastModified))
+	for _, l := range f.Layers {
+		_, layer, _ := strings.Cut(l.Arn, ":layer:")
+		b.add("layer", layer)
+	}
 	for _, host := range f.Ledge.AllowHosts {
 		b.add("allow host", host)
 	}
@@ -295,7 +299,7 @@ name that cannot be removed.`,
 				if err != nil {
 					return err
 				}
-				if strings.Trim(t.Qualifier, "0123456789") != "" {
+				if t.Qualifier != "" && !isNumber(t.Qualifier) {
 					return &usageError{
 						Message: fmt.Sprintf("%s is no published version", t),
 						Hint:    "rm removes functions and their numbered versions; remove an alias with: ledge alias rm " + t.Name + " " + t.Qualifier,

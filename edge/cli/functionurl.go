@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
@@ -66,6 +67,12 @@ func (a *app) urlCreateCommand() *cobra.Command {
 			t, err := parseTarget(args[0])
 			if err != nil {
 				return err
+			}
+			if isNumber(t.Qualifier) {
+				return &usageError{
+					Message: fmt.Sprintf("%s is a version, and a URL leads to a function or to one of its aliases", t),
+					Hint:    fmt.Sprintf("give the version an alias: ledge alias set %s live %s", t.Name, t.Qualifier),
+				}
 			}
 			auth := "NONE"
 			if iam {

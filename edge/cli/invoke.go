@@ -124,7 +124,7 @@ func (a *app) invoke(ctx context.Context, c *client, t target, event []byte, tai
 	}
 	resp, err := c.send(ctx, r)
 	if err != nil {
-		return missingFunction(err, t)
+		return invokeFault(err, t)
 	}
 	defer resp.Body.Close() // read to its end or given up: nothing to lose
 	payload, err := c.readReply(ctx, resp, maxReply)
@@ -159,6 +159,16 @@ func (a *app) invoke(ctx context.Context, c *client, t target, event []byte, tai
 	return nil
 }
 
+// invokeFault adds what only an invocation can know.
+func invokeFault(err error, t target) error {
+	if e, refused := isCode(err, awsBadContent); refused {
+		told := e.explain()
+		told.Hint = `an event is JSON, in quotes for the shell: --payload '{"name":"Ada"}'`
+		return told
+	}
+	return missingFunction(err, t)
+}
+
 // invokeAsync returns when the event is on the node's disk.
 func (a *app) invokeAsync(ctx context.Context, c *client, t target, event []byte) error {
 	path, query := functionPath(t, "/invocations")
@@ -170,7 +180,7 @@ func (a *app) invokeAsync(ctx context.Context, c *client, t target, event []byte
 		body:   event,
 	})
 	if err != nil {
-		return missingFunction(err, t)
+		return invokeFault(err, t)
 	}
 	if err := resp.Body.Close(); err != nil {
 		return c.brokenReply(ctx, err)

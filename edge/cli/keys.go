@@ -61,7 +61,7 @@ func (a *app) keysCommand() *cobra.Command {
 		Use:     "keys",
 		Short:   "Create, list and revoke access keys",
 		Long:    keysLong,
-		Example: "  eval \"$(ledge keys create laptop --env)\" && aws lambda list-functions\n  ledge keys ls\n  ledge keys disable LDGE0123456789ABCDEF",
+		Example: "  eval \"$(ledge keys create laptop --env)\"; aws lambda list-functions --endpoint-url \"$AWS_ENDPOINT_URL\"\n  ledge keys ls\n  ledge keys disable LDGE0123456789ABCDEF",
 		Args:    noSuchCommand,
 		RunE:    needsCommand,
 	}

@@ -78,15 +78,15 @@ func parseDays(text string) (time.Duration, error) {
 	if number, ok := strings.CutSuffix(text, "d"); ok {
 		days, err := parseDecimal(number)
 		if err != nil || days <= 0 || days > most {
-			return 0, fmt.Errorf("%q is not a number of days; write 90d", text)
+			return 0, fmt.Errorf("%q is not a duration; write 12h or 90d", text)
 		}
 		return time.Duration(days * 24 * float64(time.Hour)), nil
 	}
 	d, err := parseDuration(text)
-	if err == nil && d <= 0 {
-		err = fmt.Errorf("%q is no time at all; write 12h or 90d", text)
+	if err != nil || d <= 0 {
+		return 0, fmt.Errorf("%q is not a duration; write 12h or 90d", text)
 	}
-	return d, err
+	return d, nil
 }
 
 func (a *app) keysCreate(ctx context.Context, c *client, k keyRequest, env bool) error {

@@ -98,6 +98,14 @@ func (t *tree) top(exts ...string) []string {
 // hasModule reports whether the node would find a Wasm module to run.
 func (t *tree) hasModule() bool { return t.files[moduleFile] != nil || len(t.top(".wasm")) == 1 }
 
+// hasFolder reports whether one of these folders is at the top, with a file in it.
+func (t *tree) hasFolder(names ...string) bool {
+	return slices.ContainsFunc(t.paths, func(at string) bool {
+		first, _, inFolder := strings.Cut(at, "/")
+		return inFolder && slices.Contains(names, first)
+	})
+}
+
 // only returns the folder that all files are in, or nothing. What macOS adds to
 // zips and folders does not count.
 func (t *tree) only() string {

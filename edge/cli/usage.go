@@ -172,6 +172,11 @@ func parseTarget(text string) (target, error) {
 	return target{name, qualifier}, nil
 }
 
+// isNumber reports whether a qualifier is the number of a version.
+func isNumber(qualifier string) bool {
+	return qualifier != "" && strings.Trim(qualifier, "0123456789") == ""
+}
+
 // parseName is parseTarget for commands that take no qualifier.
 func parseName(text string) (string, error) {
 	t, err := parseTarget(text)

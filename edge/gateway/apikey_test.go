@@ -110,6 +110,12 @@ func TestUsagePlans(t *testing.T) {
 	used(0)
 	a.get("/p/a|X-Api-Key: value-1", "200")
 	used(1)
+	now = time.Date(now.Year(), now.Month()+1, 1, 12, 0, 0, 0, time.UTC) // where a day and a month begin together
+	a.get("/p/a|X-Api-Key: value-1", "200")
+	used(1)
+	plan.Period = "MONTH"
+	s.SetAPIs(mustAPIs(t, keyedAPIs(t, plan)))
+	used(0)
 	if _, ok := s.Used("k1", "silver"); ok {
 		t.Error("a plan that is none was used")
 	}

@@ -169,7 +169,8 @@ func fields(h *fasthttp.RequestHeader) iter.Seq2[string, string] {
 // appendARN appends the ARN of the method that a request calls, as policies
 // name it: arn:aws:execute-api:region:account:api/stage/GET/path. The path is
 // percent-decoded, since routes are matched so and a policy must not be evaded
-// by spelling it otherwise; but %2F stays, since it separates no segments.
+// by spelling it otherwise; but %2F stays, since it separates no segments. A HEAD
+// request that a GET route serves calls that: who denies GET denies both.
 func (s *Server) appendARN(b []byte, src *source) []byte {
 	b = append(b, "arn:aws:execute-api:"...)
 	b = append(b, s.cfg.Region...)
@@ -178,7 +179,11 @@ func (s *Server) appendARN(b []byte, src *source) []byte {
 	b = append(b, '/')
 	b = append(b, src.target.stage.name...)
 	b = append(b, '/')
-	b = append(b, src.header.Method()...)
+	if src.header.IsHead() && src.target.route.Method == fasthttp.MethodGet {
+		b = append(b, fasthttp.MethodGet...)
+	} else {
+		b = append(b, src.header.Method()...)
+	}
 	path := src.short
 	for len(path) > 0 {
 		part, rest, slash := cutEncodedSlash(path)

@@ -45,7 +45,7 @@ type Config struct {
 	// It must be safe for concurrent use. An error that is a *Denied chooses the
 	// answer, any other one is 403. Nil: such routes answer 403.
 	Authorize func(r *IAMRequest) (Caller, error)
-	// Region stands in the ARNs that events have. Default us-east-1.
+	// Region stands in the ARNs that events have. Default engine.DefaultRegion.
 	Region string
 
 	// Logf takes one line about trouble of the server itself, such as an engine
@@ -70,9 +70,6 @@ func DefaultConfig() Config {
 	}
 }
 
-// defaultRegion is that of AWS's own tools.
-const defaultRegion = "us-east-1"
-
 func (c Config) withDefaults() Config {
 	d := DefaultConfig()
 	if c.MaxBody == 0 {
@@ -94,7 +91,7 @@ func (c Config) withDefaults() Config {
 		c.MaxConns = d.MaxConns
 	}
 	if c.Region == "" {
-		c.Region = defaultRegion
+		c.Region = engine.DefaultRegion
 	}
 	if c.Logf == nil {
 		c.Logf = func(string, ...any) {}

@@ -8,11 +8,13 @@ import (
 	"unicode/utf8"
 
 	"github.com/valyala/fasthttp"
+
+	"ledge/engine"
 )
 
 // What a node has in place of an AWS account and an API.
 const (
-	accountID = "000000000000"
+	accountID = engine.AccountID
 	apiID     = "ledge"
 )
 

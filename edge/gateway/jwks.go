@@ -71,6 +71,12 @@ func parseJWKS(text []byte) ([]jwk, error) {
 	return keys, nil
 }
 
+// CheckJWKS reports why a JWK Set cannot be the Keys of a JWT.
+func CheckJWKS(text []byte) error {
+	_, err := parseJWKS(text)
+	return err
+}
+
 // maxSameKID bounds the keys that one token is tried with. A set should have no
 // two keys of one ID; some have one for each algorithm.
 const maxSameKID = 4

@@ -3,6 +3,7 @@ package gateway
 import (
 	"crypto/sha256"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -43,6 +44,8 @@ func newJWTAuthorizer(in *JWT) (*jwtAuthorizer, error) {
 		return nil, errors.New("the issuer is missing")
 	case len(in.Audience) == 0:
 		return nil, errors.New("the audience is missing")
+	case slices.Contains(in.Audience, ""): // a token with neither aud nor client_id would have it
+		return nil, errors.New("an audience is empty")
 	}
 	from := in.IdentitySource
 	if from == "" {

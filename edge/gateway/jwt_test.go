@@ -119,6 +119,15 @@ func TestJWTCheck(t *testing.T) {
 }
 
 // TestJWTWithoutKID: a set of one key needs no kid.
+// An empty audience would be that of a token which has none.
+func TestJWTAudienceIsNotEmpty(t *testing.T) {
+	in := testJWT()
+	in.Audience = append(in.Audience, "")
+	if _, err := newJWTAuthorizer(in); err == nil || !strings.Contains(err.Error(), "audience is empty") {
+		t.Errorf("got %v", err)
+	}
+}
+
 func TestJWTWithoutKID(t *testing.T) {
 	k := issuer()
 	one, err := json.Marshal(jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{KeyID: "only", Key: &k.ec.PublicKey}}})

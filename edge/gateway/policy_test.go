@@ -99,6 +99,19 @@ func TestPolicy(t *testing.T) {
 	}
 }
 
+// TestHeadARN: a HEAD request is no way around a policy that denies GET.
+func TestHeadARN(t *testing.T) {
+	s := newServer(t, Config{Invoker: replies("")})
+	for route, want := range map[string]string{"GET": "GET", "HEAD": "HEAD", "ANY": "HEAD"} {
+		ctx := newCtx(t, "HEAD /a HTTP/1.1\r\nHost: a\r\n\r\n")
+		src := source{header: &ctx.Request.Header, short: []byte("/a"),
+			target: &target{route: Route{Method: route}, stage: &stage{name: "p", api: &api{id: "web1"}}}}
+		if got := string(s.appendARN(nil, &src)); !strings.HasSuffix(got, ":web1/p/"+want+"/a") {
+			t.Errorf("HEAD of a route for %s is %s", route, got)
+		}
+	}
+}
+
 // TestMethodARN: a policy is not evaded by spelling a path otherwise.
 func TestMethodARN(t *testing.T) {
 	s := newServer(t, Config{Invoker: replies("")})

@@ -5,11 +5,11 @@ import (
 	"net"
 	"time"
 
+	"ledge/engine"
 	"ledge/persist"
 )
 
-// accountID is the account in ARNs: a node has only one.
-const accountID = "000000000000"
+const accountID = engine.AccountID
 
 // Store is the part of persist.Store that is read. Changes go through a Changer.
 type Store interface {
@@ -40,7 +40,7 @@ var _ Store = (*persist.Store)(nil)
 type Config struct {
 	Changer Changer
 	Store   Store
-	// Region stands in ARNs; empty means us-east-1.
+	// Region stands in ARNs; empty means engine.DefaultRegion.
 	Region string
 	// Public is the gateway as clients reach it, host:port; empty means
 	// localhost:8080. Where the host is an IP address or empty, localhost stands in
@@ -58,7 +58,7 @@ type service struct {
 
 func newService(cfg Config) *service {
 	if cfg.Region == "" {
-		cfg.Region = "us-east-1"
+		cfg.Region = engine.DefaultRegion
 	}
 	if cfg.Public == "" {
 		cfg.Public = "localhost:8080"

@@ -26,6 +26,8 @@
 //   - Mapping templates of a MOCK integration are fixed text, those for
 //     application/json are used. Templates with references or directives are
 //     refused.
+//   - APIs are not made from OpenAPI documents; PutRestApi takes one without
+//     methods, which empties an API, as tools do before they make it anew.
 //   - No permission is asked for: whoever may change an API may have it call any
 //     function, with or without Lambda's AddPermission. Roles and credentials of
 //     integrations and authorizers are kept and shown, not used.

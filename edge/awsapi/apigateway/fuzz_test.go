@@ -71,3 +71,35 @@ func encodes(t *testing.T, values ...any) {
 		}
 	}
 }
+
+// FuzzDocument: an OpenAPI document that is taken has no methods.
+func FuzzDocument(f *testing.F) {
+	for _, seed := range []string{
+		`{"swagger":"2.0","info":{"title":"a","version":"1"},"paths":{"/":{}}}`,
+		`{"openapi":"3.0.1","info":{"title":1},"paths":null}`,
+		`{"openapi":"3.0.1","paths":{"/":{"get":{}},"/a":{}},"x-amazon-apigateway-cors":{}}`,
+		`{"swagger":"2.0","Paths":{"/":{"get":{}}}}`,
+	} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		var document map[string]json.RawMessage
+		if json.Unmarshal([]byte(text), &document) != nil {
+			return
+		}
+		about, err := blankDocument(document)
+		if err != nil {
+			return
+		}
+		var paths map[string]map[string]any
+		if raw, given := document["paths"]; given && json.Unmarshal(raw, &paths) != nil {
+			t.Errorf("took paths that cannot be read: %s", raw)
+		}
+		for path, item := range paths {
+			if path != "/" || len(item) > 0 {
+				t.Errorf("took the path %q with %v", path, item)
+			}
+		}
+		encodes(t, about)
+	})
+}

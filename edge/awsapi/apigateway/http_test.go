@@ -141,8 +141,12 @@ func TestHTTPStagesAndDeployments(t *testing.T) {
 	} {
 		n.refused(c.code, c.says, "POST", api+"/stages", c.body)
 	}
-	up := n.want("PATCH", api+"/stages/prod", object{"autoDeploy": true, "stageVariables": object{}, "description": "all"})
-	if up.get("autoDeploy") != "true" || up.get("deploymentId") == d.get("deploymentId") || up.get("stageVariables") != "{}" || up.get("description") != "all" {
+	// Terraform sends the variables that differ, and empty ones for those that go.
+	n.want("PATCH", api+"/stages/prod", object{"stageVariables": object{"more": "2", "other": "3"}})
+	up := n.want("PATCH", api+"/stages/prod", object{"autoDeploy": true, "stageVariables": object{"v": "", "more": "4"}, "description": "all",
+		"routeSettings": object{"$default": object{"detailedMetricsEnabled": false}}})
+	if up.get("autoDeploy") != "true" || up.get("deploymentId") == d.get("deploymentId") ||
+		up.get("stageVariables") != `{"more":"4","other":"3"}` || up.get("routeSettings.$default.detailedMetricsEnabled") != "false" || up.get("description") != "all" {
 		t.Errorf("UpdateStage: %s", up.text)
 	}
 	n.want("DELETE", path, nil)
@@ -172,6 +176,7 @@ func TestHTTPErrors(t *testing.T) {
 		{codeBadRequest, "Invalid protocol", "POST", "/v2/apis", object{"name": "x"}},
 		{codeBadRequest, "Name is required", "POST", "/v2/apis", object{"protocolType": "HTTP"}},
 		{restjson.CodeNotImplemented, "WEBSOCKET", "POST", "/v2/apis", object{"name": "x", "protocolType": "WEBSOCKET"}},
+		{restjson.CodeNotImplemented, "ipAddressType dualstack", "POST", "/v2/apis", object{"name": "x", "protocolType": "HTTP", "ipAddressType": "dualstack"}},
 		{restjson.CodeNotImplemented, "disableExecuteApiEndpoint", "POST", "/v2/apis", object{"name": "x", "protocolType": "HTTP", "disableExecuteApiEndpoint": true}},
 		{restjson.CodeNotImplemented, "HTTP target", "POST", "/v2/apis", object{"name": "x", "protocolType": "HTTP", "target": "https://example.com"}},
 		{codeBadRequest, "go with a target", "POST", "/v2/apis", object{"name": "x", "protocolType": "HTTP", "routeKey": "GET /"}},
@@ -206,6 +211,7 @@ func TestHTTPErrors(t *testing.T) {
 		{restjson.CodeNotImplemented, "SQS-SendMessage", "POST", api + "/integrations", proxy(object{"integrationSubtype": "SQS-SendMessage"})},
 		{restjson.CodeNotImplemented, "requestParameters", "POST", api + "/integrations", proxy(object{"requestParameters": object{"overwrite:path": "/x"}})},
 		{restjson.CodeNotImplemented, "responseParameters", "POST", api + "/integrations", proxy(object{"responseParameters": object{"200": object{"overwrite:header.x": "y"}}})},
+		{restjson.CodeNotImplemented, "passthroughBehavior NEVER", "POST", api + "/integrations", proxy(object{"passthroughBehavior": "NEVER"})},
 		{restjson.CodeNotImplemented, "VPC_LINK", "POST", api + "/integrations", proxy(object{"connectionType": "VPC_LINK"})},
 		{codeConflict, "the route $default of the API has it", "DELETE", api + "/integrations/" + in, nil},
 		{codeNotFound, "Invalid Integration", "GET", api + "/integrations/nope", nil},
@@ -222,7 +228,8 @@ func TestHTTPErrors(t *testing.T) {
 func TestHTTPRoutesAndIntegrations(t *testing.T) {
 	n := newNode(t)
 	api := n.httpAPI()
-	in := n.want("POST", api+"/integrations", object{"integrationType": "AWS_PROXY", "integrationUri": helloURI, "description": "d"})
+	in := n.want("POST", api+"/integrations", object{"integrationType": "AWS_PROXY", "integrationUri": helloURI, "description": "d",
+		"connectionType": "INTERNET", "passthroughBehavior": "WHEN_NO_MATCH"}) // as Terraform sends
 	if in.status != 201 || in.get("payloadFormatVersion") != "1.0" || in.get("description") != "d" {
 		t.Errorf("CreateIntegration: %s", in.text)
 	}

@@ -50,7 +50,7 @@ const (
 func (s *service) showHTTPAPI(a persist.API) httpAPI {
 	shown := httpAPI{
 		APIEndpoint: s.endpoint(a.ID), APIID: a.ID, APIKeySelectionExpression: keySelection,
-		CreatedDate: a.Created, Description: a.Description, IPAddressType: "ipv4", Name: a.Name,
+		CreatedDate: a.Created, Description: a.Description, IPAddressType: onlyAddresses, Name: a.Name,
 		ProtocolType: persist.ProtocolHTTP, RouteSelectionExpression: routeSelection,
 		Tags: a.Tags, Version: a.Version,
 	}
@@ -108,6 +108,7 @@ func set[T any](to, from *T) {
 func (q *apiSettings) apply(a *persist.API) error {
 	if err := refuse(
 		refusal{"disableExecuteApiEndpoint", q.DisableExecuteAPIEndpoint, whyEndpoint},
+		refuseAddresses(q.IPAddressType),
 		refusal{"disableSchemaValidation", q.DisableSchemaValidation, "it goes with WebSocket APIs"},
 		refusal{"apiKeySelectionExpression", q.APIKeySelectionExpression != "" && q.APIKeySelectionExpression != keySelection, "it goes with WebSocket APIs"},
 	); err != nil {

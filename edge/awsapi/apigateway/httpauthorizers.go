@@ -123,8 +123,8 @@ func (s *service) checkJWT(a *persist.APIAuthorizer) error {
 	switch {
 	case !strings.HasPrefix(source, "$request.") || !httpSource.MatchString(source):
 		return badRequest("A JWT authorizer has one identity source, such as $request.header.Authorization")
-	case len(a.Audience) == 0 || len(a.Audience) > maxAudience:
-		return badRequest("A JWT authorizer has 1 to %d audiences", maxAudience)
+	case len(a.Audience) == 0 || len(a.Audience) > maxAudience || slices.Contains(a.Audience, ""):
+		return badRequest("A JWT authorizer has 1 to %d audiences, none of them empty", maxAudience)
 	}
 	if err := checkIssuer(a.Issuer); err != nil {
 		return err

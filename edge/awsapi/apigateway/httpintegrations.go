@@ -68,7 +68,8 @@ func (q *integrationSettings) apply(in *persist.APIIntegration) error {
 		refusal{"requestTemplates", len(q.RequestTemplates) > 0, whyNoWebSocket},
 		refusal{"templateSelectionExpression", q.TemplateSelectionExpression != "", whyNoWebSocket},
 		refusal{"contentHandlingStrategy", q.ContentHandlingStrategy != "", whyNoWebSocket},
-		refusal{"passthroughBehavior", q.PassthroughBehavior != "", whyNoWebSocket},
+		// Terraform sends the default with every integration; API Gateway ignores it.
+		refusal{"passthroughBehavior " + q.PassthroughBehavior, q.PassthroughBehavior != "" && q.PassthroughBehavior != "WHEN_NO_MATCH", whyNoWebSocket},
 		refusal{"tlsConfig", q.TLSConfig != nil, "an integration with a function has no TLS"},
 	); err != nil {
 		return err

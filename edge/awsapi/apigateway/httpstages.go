@@ -78,7 +78,7 @@ func showHTTPStage(st persist.APIStage) httpStage {
 type stageSettings struct {
 	DeploymentID, Description *string
 	AutoDeploy                *bool
-	StageVariables            *map[string]string
+	StageVariables            map[string]string // added to those there are; an empty value removes one
 	DefaultRouteSettings      *routeLimits
 	RouteSettings             map[string]routeLimits
 
@@ -98,7 +98,15 @@ func (q *stageSettings) apply(s *service, def *persist.APIDefinition, st *persis
 	}
 	set(&st.Description, q.Description)
 	set(&st.AutoDeploy, q.AutoDeploy)
-	set(&st.Variables, q.StageVariables)
+	st.Variables = maps.Clone(st.Variables)
+	for name, value := range q.StageVariables {
+		if st.Variables == nil {
+			st.Variables = make(map[string]string)
+		}
+		if st.Variables[name] = value; value == "" {
+			delete(st.Variables, name)
+		}
+	}
 	if q.DeploymentID != nil && *q.DeploymentID != "" {
 		if st.AutoDeploy {
 			return badRequest("Deployment ID cannot be set for a stage with AutoDeploy: it serves what the API is now")
@@ -125,7 +133,6 @@ func (q *stageSettings) apply(s *service, def *persist.APIDefinition, st *persis
 			return err
 		}
 	}
-	st.Settings = clearSettings(st.Settings)
 	return checkStage(st)
 }
 

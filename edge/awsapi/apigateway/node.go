@@ -8,7 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"ledge/edge"
 	"ledge/edge/awsapi/restjson"
 	"ledge/edge/gateway"
 	"ledge/persist"
@@ -123,7 +122,7 @@ func (s *service) putKeySet(r *http.Request) (any, error) {
 	if len(body) > gateway.MaxJWKS {
 		return nil, badRequest("The key set has %d bytes: use at most %d", len(body), gateway.MaxJWKS)
 	}
-	if err := edge.CheckKeySet(issuer, body); err != nil {
+	if err := gateway.CheckJWKS(body); err != nil {
 		return nil, badRequest("the key set of %s cannot be used: %s; it is the JSON document that the issuer publishes as its jwks_uri", issuer, err)
 	}
 	set := persist.KeySet{Issuer: issuer, Keys: slices.Clone(body), Updated: s.now()}

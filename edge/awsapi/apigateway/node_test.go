@@ -1,6 +1,7 @@
 package apigateway
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -90,7 +91,7 @@ func TestKeySets(t *testing.T) {
 		{"cannot be used", path, ""},
 		{"cannot be used", path, "{}"},
 		{"cannot be used", path, `{"keys":[]}`},
-		{"cannot be used", path, `{"keys":[{"kty":"EC","crv":"P-256","x":"AA","y":"AA"}]}`},
+		{"cannot be used: read key 0", path, `{"keys":[{"kty":"EC","crv":"P-256","x":"AA","y":"AA"}]}`},
 		{"use at most 262144", path, `{"keys":[` + strings.Repeat(" ", 1<<18) + `]}`},
 	} {
 		n.refused(codeBadRequest, c.says, "PUT", c.path, c.body)
@@ -103,6 +104,11 @@ func TestKeySets(t *testing.T) {
 	}
 	n.refused(codeNotFound, "no keys of the issuer", "GET", "/v1/jwks?issuer=https://other", nil)
 	n.refused(codeNotFound, "no keys of the issuer", "DELETE", "/v1/jwks?issuer=https://other", nil)
+	for i := range maxKeySets - 1 {
+		n.want("PUT", fmt.Sprint("/v1/jwks?issuer=https://issuer-", i), jwks(t))
+	}
+	n.refused(codeLimit, "at most 50", "PUT", "/v1/jwks?issuer=https://one-more", jwks(t))
+	n.want("PUT", path, jwks(t)) // which is there
 	if r := n.want("DELETE", path, nil); r.status != 204 {
 		t.Errorf("DeleteKeySet: %d", r.status)
 	}

@@ -92,6 +92,7 @@ func (s *service) restOperations() []restjson.Operation {
 		op("GetRestApis", get, "/restapis", ok, s.getRestAPIs),
 		op("GetRestApi", get, api, ok, s.getRestAPI),
 		op("UpdateRestApi", patching, api, ok, s.updateRestAPI),
+		noted(op("PutRestApi", put, api, ok, s.putRestAPI), "in mode overwrite and with an OpenAPI document (JSON) without methods, which empties the API; other documents are refused"),
 		noted(op("DeleteRestApi", del, api, accepted, s.deleteAPI(persist.ProtocolREST)), "usage plans and the node's root that name it forget it"),
 
 		op("CreateResource", post, api+"/resources/{resource}", created, s.createResource),

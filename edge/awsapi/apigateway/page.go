@@ -64,7 +64,7 @@ func page[S any](items []S, key func(S) string, limit, token string) (found []S,
 	}
 	size = min(size, maxPage)
 	after, err := base64.RawURLEncoding.DecodeString(token)
-	if err != nil {
+	if err != nil || slices.ContainsFunc(after, func(b byte) bool { return b <= ' ' || b > '~' }) { // keys are names and IDs
 		return nil, "", badRequest("Invalid position parameter specified")
 	}
 	sorted := slices.SortedFunc(slices.Values(items), func(a, b S) int { return cmp.Compare(key(a), key(b)) })

@@ -121,7 +121,6 @@ func refusedREST() []restjson.Operation {
 		refusals(whyNoOpenAPI,
 			"GetExport GET /restapis/{restApiId}/stages/{stageName}/exports/{exportType}",
 			"ImportRestApi POST /restapis",
-			"PutRestApi PUT /restapis/{restApiId}",
 		),
 		refusals(whyNoSDK,
 			"GetSdk GET /restapis/{restApiId}/stages/{stageName}/sdks/{sdkType}",

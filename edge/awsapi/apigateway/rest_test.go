@@ -82,6 +82,7 @@ func TestRESTErrors(t *testing.T) {
 		{codeBadRequest, "png", post, "/restapis", object{"name": "x", "binaryMediaTypes": []string{"png"}}},
 		{codeBadRequest, "reserved", post, "/restapis", object{"name": "x", "tags": object{"aws:x": "y"}}},
 		{restjson.CodeNotImplemented, "PRIVATE", post, "/restapis", object{"name": "x", "endpointConfiguration": object{"types": []string{"PRIVATE"}}}},
+		{restjson.CodeNotImplemented, "ipAddressType dualstack", post, "/restapis", object{"name": "x", "endpointConfiguration": object{"ipAddressType": "dualstack"}}},
 		{restjson.CodeNotImplemented, "policy", post, "/restapis", object{"name": "x", "policy": "{}"}},
 		{restjson.CodeNotImplemented, "cloneFrom", post, "/restapis", object{"name": "x", "cloneFrom": "y"}},
 		{restjson.CodeNotImplemented, "minimumCompressionSize", post, "/restapis", object{"name": "x", "minimumCompressionSize": 0}},
@@ -154,6 +155,7 @@ func TestRESTErrors(t *testing.T) {
 		{restjson.CodeNotImplemented, "tracingEnabled", post, api + "/deployments", object{"tracingEnabled": true}},
 
 		{codeBadRequest, "position", get, "/restapis?position=!", nil},
+		{codeBadRequest, "position", get, "/restapis?position=nonsense", nil},
 		{codeBadRequest, "size of a page", get, "/restapis?limit=0", nil},
 		{restjson.CodeNotImplemented, "CreateModel", post, api + "/models", object{}},
 		{restjson.CodeNotImplemented, "GetUsage", get, "/usageplans/x/usage", nil},
@@ -255,5 +257,52 @@ func TestMethodsAndResponses(t *testing.T) {
 			t.Errorf("DELETE %s: %d %q", path, r.status, r.text)
 		}
 		n.refused(codeNotFound, "Invalid", "GET", method+path, nil)
+	}
+}
+
+// TestPutRestAPI empties an API, as claudia does before it makes its resources,
+// and takes no document that says more.
+func TestPutRestAPI(t *testing.T) {
+	n := newNode(t)
+	api, _, method := n.restAPI()
+	root := n.root(api)
+	n.want("PUT", method+"/integration", object{"type": "AWS_PROXY", "httpMethod": "POST", "uri": helloURI})
+	n.want("POST", api+"/deployments", object{"stageName": "prod"})
+	n.want("PATCH", api, patches("add /binaryMediaTypes/image~1png"))
+	overwrite := api + "?mode=overwrite"
+	document := func(name string, value any) object {
+		return object{"swagger": "2.0", "info": object{"title": "shop", "version": "7"}, "paths": object{"/": object{}}, name: value}
+	}
+	for _, c := range []struct {
+		code, says, path string
+		body             any
+	}{
+		{restjson.CodeNotImplemented, `mode \"\"`, api, document("host", "x")},
+		{restjson.CodeNotImplemented, `mode \"merge\"`, api + "?mode=merge", document("host", "x")},
+		{restjson.CodeNotImplemented, "securityDefinitions", overwrite, document("securityDefinitions", object{})},
+		{restjson.CodeNotImplemented, "x-amazon-apigateway-policy", overwrite, document("x-amazon-apigateway-policy", object{})},
+		{restjson.CodeNotImplemented, "/hello", overwrite, document("paths", object{"/hello": object{}})},
+		{restjson.CodeNotImplemented, `the path \"/\"`, overwrite, document("paths", object{"/": object{"get": object{}}})},
+		{codeBadRequest, "malformed OpenAPI document: paths", overwrite, document("paths", []string{"/"})},
+		{codeBadRequest, "malformed OpenAPI document: info", overwrite, document("info", "x")},
+		{codeBadRequest, "neither swagger nor openapi", overwrite, object{"info": object{"title": "x"}}},
+		{codeBadRequest, "name", overwrite, object{"openapi": "3.0.1"}},
+	} {
+		n.refused(c.code, c.says, "PUT", c.path, c.body)
+	}
+	if list := n.want("GET", api+"/resources", nil); list.get("item.1.path") == "" {
+		t.Errorf("a refused document changed the API: %s", list.text)
+	}
+	emptied := n.want("PUT", overwrite, document("basePath", "/"))
+	for path, want := range map[string]string{"name": "shop", "version": "7", "binaryMediaTypes": "", "rootResourceId": strings.TrimPrefix(root, api+"/resources/")} {
+		if got := emptied.get(path); got != want {
+			t.Errorf("%s is %q, want %q", path, got, want)
+		}
+	}
+	if list := n.want("GET", api+"/resources", nil); list.get("item.0.path") != "/" || list.get("item.1.path") != "" {
+		t.Errorf("left over: %s", list.text)
+	}
+	if n.want("GET", api+"/stages/prod", nil).get("deploymentId") == "" || n.gateway.apis.Len() != 1 {
+		t.Error("what is deployed has gone")
 	}
 }

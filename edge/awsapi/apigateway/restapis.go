@@ -51,7 +51,7 @@ func showRestAPI(a persist.API) restAPI {
 	return restAPI{
 		ID: a.ID, Name: a.Name, Description: a.Description, Version: a.Version,
 		CreatedDate: a.Created.Unix(), BinaryMediaTypes: a.BinaryTypes, APIKeySource: a.APIKeySource,
-		EndpointConfiguration: endpoints{Types: a.EndpointTypes, IPAddressType: "ipv4"},
+		EndpointConfiguration: endpoints{Types: a.EndpointTypes, IPAddressType: onlyAddresses},
 		Tags:                  a.Tags, RootResourceID: a.RootResource,
 	}
 }
@@ -74,6 +74,7 @@ func (s *service) createRestAPI(r *http.Request) (any, error) {
 		refusal{"securityPolicy", req.SecurityPolicy != "", "an API has no TLS of its own"},
 		refusal{"minimumCompressionSize", req.MinimumCompressionSize != nil, whyNoCompression},
 		refusal{"disableExecuteApiEndpoint", req.DisableExecuteAPIEndpoint, whyEndpoint},
+		refuseAddresses(req.EndpointConfiguration.IPAddressType),
 		refusal{"endpointConfiguration.vpcEndpointIds", len(req.EndpointConfiguration.VPCEndpointIDs) > 0, whyNoVPC},
 	); err != nil {
 		return nil, err
@@ -112,7 +113,15 @@ const (
 	whyNoCompression = "responses are sent as the function made them"
 	whyEndpoint      = "an API has no other address than its own; delete its stages to take it out of service"
 	whyNoVPC         = "a node has no virtual private cloud"
+	whyAddresses     = "the node listens where it was told to"
 )
+
+// onlyAddresses is the one type of addresses that APIs are shown with.
+const onlyAddresses = "ipv4"
+
+func refuseAddresses(kind string) refusal {
+	return refusal{"ipAddressType " + kind, kind != "" && kind != onlyAddresses, whyAddresses}
+}
 
 // roomForAPI refuses one API more than there may be.
 func (s *service) roomForAPI() error {
@@ -216,7 +225,7 @@ func restAPIRules(a *persist.API) []patchRule {
 			a.EndpointTypes = []string{value}
 			return nil
 		}},
-		refused("/endpointConfiguration/ipAddressType", "the node listens where it was told to", "ipv4"),
+		refused("/endpointConfiguration/ipAddressType", whyAddresses, onlyAddresses),
 		refused("/disableExecuteApiEndpoint", whyEndpoint, "false"),
 		refused("/minimumCompressionSize", whyNoCompression),
 		refused("/policy", "use an authorizer, or AWS_IAM as the authorization of methods"),

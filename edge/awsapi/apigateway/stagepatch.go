@@ -20,7 +20,7 @@ func patchStage(st *persist.APIStage, patches []patchOperation) error {
 		refused("/tracingEnabled", whyNoTracing, "false"),
 		refused("/clientCertificateId", "an integration with a function has no TLS"),
 		refused("/documentationVersion", whyNoDocumentation),
-		refused("/accessLogSettings/*", whyNoLog),
+		refused("/accessLogSettings/*", whyNoLog), refused("/accessLogSettings", whyNoLog),
 		refused("/canarySettings/*", whyNoCanary), refused("/canarySettings", whyNoCanary),
 	}
 	for _, p := range patches {
@@ -32,7 +32,10 @@ func patchStage(st *persist.APIStage, patches []patchOperation) error {
 			continue
 		}
 		if p.Op == "remove" {
-			if key, ok := settingKey(p.Path); ok && st.Settings[key] != (persist.MethodSettings{}) {
+			if key, ok := settingKey(p.Path); ok {
+				if _, there := st.Settings[key]; !there { // Terraform looks for these words
+					return badRequest("Cannot remove method setting %.300s because there is no method setting for this method", key)
+				}
 				delete(st.Settings, key)
 				continue
 			}
@@ -41,7 +44,6 @@ func patchStage(st *persist.APIStage, patches []patchOperation) error {
 			return err
 		}
 	}
-	st.Settings = clearSettings(st.Settings)
 	return nil
 }
 
@@ -102,7 +104,10 @@ func patchSetting(st *persist.APIStage, key, setting string, p patchOperation) e
 	if err := applySetting(&set, setting, p); err != nil {
 		return err
 	}
-	st.Settings[key] = set
+	// Settings that say what is so anyway are kept too: who made them reads them back.
+	if st.Settings[key] = set; p.Op == "remove" && set == (persist.MethodSettings{}) {
+		delete(st.Settings, key)
+	}
 	return nil
 }
 

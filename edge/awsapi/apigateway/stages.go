@@ -1,7 +1,6 @@
 package apigateway
 
 import (
-	"maps"
 	"net/http"
 	"regexp"
 	"slices"
@@ -245,10 +244,4 @@ func (s *service) deleteStage(protocol string) answer {
 func (s *service) flushCache(r *http.Request) (any, error) {
 	_, err := s.stageOf(r, persist.ProtocolREST)
 	return nil, err
-}
-
-// clearSettings returns settings without those that set nothing.
-func clearSettings(settings map[string]persist.MethodSettings) map[string]persist.MethodSettings {
-	maps.DeleteFunc(settings, func(_ string, set persist.MethodSettings) bool { return set == persist.MethodSettings{} })
-	return settings
 }

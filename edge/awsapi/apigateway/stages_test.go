@@ -86,7 +86,17 @@ func TestStages(t *testing.T) {
 	if st.get("variables") != `{"more":"y"}` || st.get("methodSettings.hello/GET") != "" || st.get("methodSettings.*/*") != "" {
 		t.Errorf("after removing: %s", st.text)
 	}
+	// Terraform reads back what it wrote, defaults too, and removes it once more.
+	st = n.want("PATCH", api+"/stages/test", patches("replace /*/*/logging/loglevel OFF", "replace /*/*/metrics/enabled false", "remove /accessLogSettings"))
+	if st.get("methodSettings.*/*.loggingLevel") != "OFF" || st.get("methodSettings.*/*.metricsEnabled") != "false" {
+		t.Errorf("default settings: %s", st.text)
+	}
+	if st = n.want("PATCH", api+"/stages/test", patches("remove /*/*", "remove /hello~1{id}/ANY")); st.get("methodSettings") != "{}" {
+		t.Errorf("after removing all settings: %s", st.text)
+	}
 	for _, c := range []struct{ code, says, patch string }{
+		{codeBadRequest, "Cannot remove method setting */* because there is no method setting for this method", "remove /*/*"},
+		{codeBadRequest, "Cannot remove method setting hello/PUT because there is no method setting for this method", "remove /hello/PUT"},
 		{codeBadRequest, "rate limit", "replace /*/*/throttling/rateLimit many"},
 		{codeBadRequest, "rate limit", "replace /*/*/throttling/rateLimit NaN"},
 		{codeBadRequest, "rate limit", "replace /*/*/throttling/rateLimit -Inf"},

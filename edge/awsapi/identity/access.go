@@ -5,6 +5,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"ledge/engine"
 )
 
 // Access is what a key may do.
@@ -35,14 +37,11 @@ func (a Access) Covers(need Access) bool {
 	return false
 }
 
-// account stands in ARNs: a node has no account with AWS.
-const account = "000000000000"
-
-func arn(name string) string { return "arn:aws:iam::" + account + ":user/" + name }
+func arn(name string) string { return "arn:aws:iam::" + engine.AccountID + ":user/" + name }
 
 // Caller is who sent a request.
 type Caller struct {
-	KeyID  string // empty for Local
+	KeyID  string
 	Name   string // of the key
 	ARN    string // arn:aws:iam::000000000000:user/NAME
 	Access Access
@@ -53,12 +52,6 @@ type Caller struct {
 	functions []string // patterns; none: all
 	replay    [32]byte // signature to forget when the request fails
 	replayed  bool     // replay is set
-}
-
-// Local returns the caller of the Unix socket, which has its permissions for
-// authentication: it may do everything.
-func Local() Caller {
-	return Caller{Name: "local", ARN: "arn:aws:iam::" + account + ":root", Access: Admin}
 }
 
 // Limited reports whether the caller is limited to some functions. Lists should

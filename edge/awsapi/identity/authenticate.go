@@ -31,6 +31,11 @@ type Request struct {
 	// Services are the signing names that the operation goes by, such as "lambda".
 	// The first is what the client is told.
 	Services []string
+	// Allow judges whom the request comes from, nil allows everybody. It is called
+	// once, when that is certain, which is before the body is read where the
+	// signature can be verified without it. Whoever it refuses leaves nothing
+	// behind: his signature is not remembered. Its error is that of Authenticate.
+	Allow func(Caller) error
 	// AllowUnsigned accepts signatures that do not cover the body.
 	AllowUnsigned bool
 	// Body reads the body, which it bounds. It is called at most once, and only
@@ -49,7 +54,7 @@ func FromHTTP(r *http.Request) Request {
 	return request
 }
 
-// Authenticate returns who sent r. Its errors are *Error, or those of r.Body. When
+// Authenticate returns who sent r. Its errors are *Error, or those of r.Body and r.Allow. When
 // the operation has ended its caller calls Finish.
 func (k *Keyring) Authenticate(r Request) (Caller, error) {
 	if token, found := bearer(r.Header); found {
@@ -77,8 +82,14 @@ func bearer(h http.Header) (token string, found bool) {
 	return strings.TrimSpace(values[0][len(scheme):]), true
 }
 
+// Private reports whether a secret may travel with r or its reply: over TLS, on
+// this machine, or where Config.AllowPlainBearer says that the network is trusted.
+func (k *Keyring) Private(r Request) bool {
+	return r.TLS || r.Peer.Unmap().IsLoopback() || k.cfg.AllowPlainBearer
+}
+
 func (k *Keyring) authenticateToken(r Request, token string) (Caller, error) {
-	if !r.TLS && !r.Peer.Unmap().IsLoopback() && !k.cfg.AllowPlainBearer {
+	if !k.Private(r) {
 		return Caller{}, k.refuse(refusedPlainBearer, forbidden(CodeDenied,
 			"Bearer tokens are accepted over TLS or from the node itself only, because others on the network can read this one. "+
 				"Take it for known to them: rotate the key. Then use https, sign requests with the key's secret, or start the node with plain bearer tokens allowed."))
@@ -99,11 +110,14 @@ func (k *Keyring) authenticateToken(r Request, token string) (Caller, error) {
 	if err := k.current(e, now); err != nil {
 		return Caller{}, err
 	}
-	body, err := readBody(r)
+	caller, err := k.accept(r, e, now)
 	if err != nil {
 		return Caller{}, err
 	}
-	return k.accept(r, e, body, now), nil
+	if caller.Body, err = readBody(r); err != nil {
+		return Caller{}, err
+	}
+	return caller, nil
 }
 
 func (k *Keyring) authenticateSignature(r Request) (Caller, error) {
@@ -137,61 +151,66 @@ func (k *Keyring) authenticateSignature(r Request) (Caller, error) {
 		return Caller{}, k.refuse(refusedScope, forbidden(sigv4.CodeInvalid,
 			"A presigned request that changes something may be valid for at most an hour here. Choose a smaller X-Amz-Expires."))
 	}
-	body, err := k.verify(r, e, claim, now)
+	caller, err := k.verify(r, e, claim, now)
 	if err != nil {
 		return Caller{}, err
 	}
 	if r.Changes {
-		if err := k.admit(r, claim, now); err != nil {
+		if err := k.admit(r, e, claim, now); err != nil {
 			return Caller{}, err
 		}
 	}
-	caller := k.accept(r, e, body, now)
 	caller.replay, caller.replayed = claim.Signature, r.Changes
 	return caller, nil
 }
 
-// verify reads the body, and verifies it and the signature: the signature first,
-// where that can be done.
-func (k *Keyring) verify(r Request, e *entry, claim *sigv4.Claim, now time.Time) ([]byte, error) {
+// verify reads the body, verifies it and the signature, and asks r.Allow: the body
+// comes last, where the signature can be verified without it.
+func (k *Keyring) verify(r Request, e *entry, claim *sigv4.Claim, now time.Time) (caller Caller, err error) {
 	key := k.signing.Key(e.secret, claim.Scope)
-	early := claim.Payload != sigv4.Whole
-	if early {
-		if err := claim.Verify(r.Request, key, ""); err != nil {
-			return nil, k.wrongSignature(r, e, now, err)
+	if claim.Payload == sigv4.Whole {
+		body, err := readBody(r)
+		if err != nil {
+			return Caller{}, err
 		}
-	}
-	body, err := readBody(r)
-	if err != nil {
-		return nil, err
-	}
-	if !early {
 		if err := claim.Verify(r.Request, key, sigv4.HashPayload(body)); err != nil {
-			return nil, k.wrongSignature(r, e, now, err)
+			return Caller{}, k.wrongSignature(r, e, now, err)
 		}
+		caller, err = k.accept(r, e, now)
+		caller.Body = body
+		return caller, err
 	}
-	if err := claim.CheckBody(body); err != nil {
-		return nil, k.refuseSignature(err)
+	if err := claim.Verify(r.Request, key, ""); err != nil {
+		return Caller{}, k.wrongSignature(r, e, now, err)
+	}
+	if caller, err = k.accept(r, e, now); err != nil {
+		return Caller{}, err
+	}
+	if caller.Body, err = readBody(r); err != nil {
+		return Caller{}, err
+	}
+	if err := claim.CheckBody(caller.Body); err != nil {
+		return Caller{}, k.refuseSignature(err)
 	}
 	if !claim.Payload.Encoded() {
-		return body, nil
+		return caller, nil
 	}
-	if body, err = io.ReadAll(claim.Decode(key, bytes.NewReader(body))); err != nil {
-		return nil, k.refuseSignature(err)
+	if caller.Body, err = io.ReadAll(claim.Decode(key, bytes.NewReader(caller.Body))); err != nil {
+		return Caller{}, k.refuseSignature(err)
 	}
-	return body, nil
+	return caller, nil
 }
 
 // admit remembers the signature of a request that changes something.
-func (k *Keyring) admit(r Request, claim *sigv4.Claim, now time.Time) error {
-	switch k.replays.admit(claim.Signature, r.Connection, claim.ValidUntil(), now) {
+func (k *Keyring) admit(r Request, e *entry, claim *sigv4.Claim, now time.Time) error {
+	switch k.replays.admit(claim.Signature, e.key.ID, r.Connection, claim.ValidUntil(), now) {
 	case seenElsewhere:
 		// For a client that sent two equal requests within a second over two
 		// connections this is no more than throttling: SDKs wait and sign again.
 		return k.refuse(refusedReplay, throttled(
 			"A request with this signature has been accepted before, over another connection. Sign the request again in another second.", time.Second))
 	case noRoom:
-		return k.refuse(refusedReplay, throttled("The node has accepted more changes within minutes than it can remember. Try again later.", purgeInterval))
+		return k.refuse(refusedReplay, throttled("The node has accepted more changes within minutes, with this key or with all of them, than it can remember. Try again later.", purgeInterval))
 	}
 	return nil
 }
@@ -219,14 +238,18 @@ func (k *Keyring) current(e *entry, now time.Time) error {
 	return nil
 }
 
-// accept returns the caller that e belongs to.
-func (k *Keyring) accept(r Request, e *entry, body []byte, now time.Time) Caller {
+// accept returns the caller that e belongs to, unless r.Allow refuses him.
+func (k *Keyring) accept(r Request, e *entry, now time.Time) (Caller, error) {
 	k.brake.succeeded(r.Peer, e.key.ID)
 	k.touch(e, now)
-	return Caller{
+	caller := Caller{
 		KeyID: e.key.ID, Name: e.key.Name, ARN: arn(e.key.Name), Access: Access(e.key.Access),
-		Body: body, functions: e.key.Functions,
+		functions: e.key.Functions,
 	}
+	if r.Allow == nil {
+		return caller, nil
+	}
+	return caller, r.Allow(caller)
 }
 
 // slowed refuses a request of somebody who guesses.

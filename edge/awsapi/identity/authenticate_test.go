@@ -8,12 +8,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
 	"net/url"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -278,7 +280,7 @@ func TestReplay(t *testing.T) {
 		accept(fmt.Sprintf("after status %d", status), again)
 		refuse("and then again", change(2))
 	}
-	n.Finish(Local(), 500) // has nothing to forget
+	n.Finish(Caller{}, 500) // has nothing to forget
 	refuse("after another caller's failure", change(2))
 
 	n.advance(time.Second)
@@ -306,27 +308,82 @@ func TestReplay(t *testing.T) {
 	wantCode(t, "when it is too old", err, 403, sigv4.CodeInvalid, "expired")
 }
 
+// TestAllow: whoever is refused makes the node neither read his body, where that
+// can be avoided, nor remember his signature.
+func TestAllow(t *testing.T) {
+	n := newNode(t)
+	denied := errors.New("denied")
+	reader := n.create(t, Order{Name: "reader", Access: Read, Secret: true, Token: true})
+	for name, request := range map[string]Request{
+		"hashed": n.signed(t, reader.credentials(), "x"),
+		"whole":  n.plain(reader.credentials(), "x"),
+		"token":  withToken(reader.Token),
+	} {
+		if name != "whole" {
+			request.Body = noBody(t)
+		}
+		request.Changes, request.Connection = true, 1
+		var asked []string
+		request.Allow = func(c Caller) error {
+			asked = append(asked, c.KeyID)
+			return denied
+		}
+		if _, err := n.Authenticate(request); err != denied {
+			t.Errorf("%s: %v", name, err)
+		}
+		if !slices.Equal(asked, []string{reader.ID}) || len(n.replays.seen) != 0 {
+			t.Errorf("%s: asked about %q, %d signatures are remembered", name, asked, len(n.replays.seen))
+		}
+	}
+	wrong := reader.credentials()
+	wrong.Secret += "x"
+	request := n.signed(t, wrong, "x")
+	request.Allow = func(Caller) error { t.Error("asked about who has no credentials"); return nil }
+	if _, err := n.Authenticate(request); err == nil {
+		t.Error("wrong credentials are taken")
+	}
+}
+
 func TestReplayMemoryIsBounded(t *testing.T) {
 	r := replays{capacity: 100}
 	at := time.Unix(1e9, 0)
 	signature := func(i int) [32]byte { return [32]byte{byte(i), byte(i >> 8)} }
 	for i := range 100 {
-		if got := r.admit(signature(i), 1, at.Add(time.Duration(i)*time.Second), at); got != admitted {
+		if got := r.admit(signature(i), []string{"a", "b"}[i%2], 1, at.Add(time.Duration(i)*time.Second), at); got != admitted {
 			t.Fatalf("%d: %d", i, got)
 		}
 	}
-	if got := r.admit(signature(100), 1, at.Add(time.Hour), at); got != noRoom {
+	if got := r.admit(signature(100), "c", 1, at.Add(time.Hour), at); got != noRoom {
 		t.Errorf("one more: %d", got)
 	}
-	if got := r.admit(signature(50), 2, at.Add(time.Hour), at); got != seenElsewhere {
+	if got := r.admit(signature(50), "c", 2, at.Add(time.Hour), at); got != seenElsewhere {
 		t.Errorf("what is known is %d when there is no room", got)
 	}
 	at = at.Add(purgeInterval)
-	if got := r.admit(signature(100), 1, at.Add(time.Hour), at); got != admitted || len(r.seen) != 41 {
+	if got := r.admit(signature(100), "c", 1, at.Add(time.Hour), at); got != admitted || len(r.seen) != 41 {
 		t.Errorf("after a minute: %d, %d are kept", got, len(r.seen))
 	}
-	if got := r.admit(signature(0), 2, at.Add(-time.Hour), at.Add(-time.Hour)); got != admitted {
+	if got := r.admit(signature(0), "c", 2, at.Add(-time.Hour), at.Add(-time.Hour)); got != admitted {
 		t.Errorf("after the clock was set back: %d", got)
+	}
+	r.forget(signature(0))
+	r.forget(signature(0))
+	if want := map[string]int{"a": 20, "b": 20, "c": 1}; !maps.Equal(r.of, want) {
+		t.Errorf("%v are of the keys, want %v", r.of, want)
+	}
+
+	greedy := replays{capacity: 100}
+	for i := range 60 {
+		want := admitted
+		if i >= 50 {
+			want = noRoom
+		}
+		if got := greedy.admit(signature(i), "a", 1, at.Add(time.Hour), at); got != want {
+			t.Errorf("%d of one key: %d", i, got)
+		}
+	}
+	if got := greedy.admit(signature(60), "b", 1, at.Add(time.Hour), at); got != admitted {
+		t.Errorf("of another key: %d", got)
 	}
 
 	n := newNode(t)

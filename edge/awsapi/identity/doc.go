@@ -37,8 +37,9 @@
 // sends two equal requests within a second gives them equal signatures; two
 // clients with one key that do so are told to try again, which SDKs do by
 // themselves, with a new signature. A restart forgets what was seen. At most 32768
-// signatures are remembered, 54 a second for ten minutes; when there are more,
-// requests that change something are refused until some expire. A presigned
+// signatures are remembered, 54 a second for ten minutes, and of one key half as
+// many; when there are more, requests that change something are refused until some
+// expire. Those that Request.Allow refuses are not remembered. A presigned
 // request that changes something may be valid for at most an hour. Requests with
 // bearer tokens can be repeated by whoever sees them, which is why they must come
 // over TLS or from this machine.

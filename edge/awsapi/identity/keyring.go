@@ -33,7 +33,8 @@ type Config struct {
 	DeviceSecret []byte
 	Dir          string // the data folder, where RootKeyFile is written
 	// AllowPlainBearer accepts bearer tokens that come without TLS from other
-	// machines. Whoever sees the traffic then has the token.
+	// machines, and lets new secrets be sent to them. Whoever sees the traffic then
+	// has the token or the secret.
 	AllowPlainBearer bool
 	Log              *slog.Logger // takes failures to note that a key was used; nil discards them
 	Now              func() time.Time

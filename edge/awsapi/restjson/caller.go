@@ -25,10 +25,10 @@ const (
 )
 
 // WithRequest returns r as an operation sees it: with its caller, its body,
-// read and verified, and its operation.
+// read and verified, and its operation. It owns the body from then on.
 func WithRequest(r *http.Request, caller Caller, body []byte, op *Operation) *http.Request {
 	ctx := context.WithValue(r.Context(), callerKey, caller)
-	ctx = context.WithValue(ctx, bodyKey, body)
+	ctx = context.WithValue(ctx, bodyKey, &body)
 	ctx = context.WithValue(ctx, operationKey, op)
 	ctx = context.WithValue(ctx, resourceKey, new(string))
 	r = r.WithContext(ctx)
@@ -54,6 +54,24 @@ func Permit(ctx context.Context, function string) error {
 		return nil
 	}
 	return Denied(caller, op, function)
+}
+
+// PermitInvoke returns an AccessDenied fault where the caller could not invoke
+// this function itself. Operations call it before they let one function invoke
+// another, as a destination or a dead-letter target: a key that is restricted to
+// some functions would reach the others through them. An empty name means all
+// functions.
+func PermitInvoke(ctx context.Context, function string) error {
+	caller := CallerOf(ctx)
+	if caller == nil || caller.Allows(Invoke, function) {
+		return nil
+	}
+	what := "function " + function
+	if function == "" {
+		what = "all functions"
+	}
+	return &Fault{Status: http.StatusForbidden, Code: CodeDenied,
+		Message: fmt.Sprintf("User: %s is not authorized to let a function invoke %s because its key does not allow invoke there", caller.ARN(), what)}
 }
 
 // About notes what a request turned out to be about, for the audit log.

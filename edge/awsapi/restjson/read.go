@@ -28,13 +28,24 @@ const (
 // Body returns the body of a request that an Operation serves. It belongs to
 // the request: read it, do not change it, and not after Serve has returned.
 func Body(ctx context.Context) []byte {
-	body, _ := ctx.Value(bodyKey).([]byte)
-	return body
+	if body, ok := ctx.Value(bodyKey).(*[]byte); ok {
+		return *body
+	}
+	return nil
 }
 
 // ReadJSON decodes the body of a request into v. An empty body is an empty
-// object; members that v has not are ignored. The error is a *Fault.
-func ReadJSON(r *http.Request, v any) error { return Decode(Body(r.Context()), v) }
+// object; members that v has not are ignored. The error is a *Fault. The body is
+// let go of: with code in it, it is larger than what is made of it.
+func ReadJSON(r *http.Request, v any) error {
+	body, ok := r.Context().Value(bodyKey).(*[]byte)
+	if !ok {
+		return nil
+	}
+	text := *body
+	*body = nil
+	return Decode(text, v)
+}
 
 func badContent(message string) *Fault {
 	return &Fault{Status: http.StatusBadRequest, Code: codeContent, Message: message}

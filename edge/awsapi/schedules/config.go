@@ -5,8 +5,7 @@ import (
 	"ledge/persist"
 )
 
-// accountID is the account in ARNs: a node has only one.
-const accountID = "000000000000"
+const accountID = engine.AccountID
 
 // Store is the part of persist.Store that schedules are kept in.
 type Store interface {

@@ -15,7 +15,7 @@ const (
 	codeConflict   = "ConflictException"
 	codeNotFound   = "ResourceNotFoundException"
 	codeQuota      = "ServiceQuotaExceededException"
-	codeValidation = "ValidationException"
+	codeValidation = restjson.CodeValidation
 )
 
 func invalid(format string, args ...any) error {

@@ -34,7 +34,7 @@ func groupName(r *http.Request) (string, error) {
 	var bad violations
 	bad.text(name, "name", 1, 64, namePattern)
 	restjson.About(r.Context(), name)
-	return name, bad.err()
+	return name, bad.Err()
 }
 
 func (s *service) createGroup(r *http.Request) (any, error) {
@@ -52,7 +52,7 @@ func (s *service) createGroup(r *http.Request) (any, error) {
 	var bad violations
 	bad.optional(req.ClientToken, "clientToken", 1, 64, tokenPattern)
 	tags := tagsOf(req.Tags, &bad)
-	if err := bad.err(); err != nil {
+	if err := bad.Err(); err != nil {
 		return nil, err
 	}
 	asked := persist.ScheduleGroup{Name: name, Tags: tags, ClientToken: req.ClientToken}
@@ -125,7 +125,7 @@ type tag struct{ Key, Value string }
 // tagsOf turns a list of tags into a map and holds it to AWS's rules.
 func tagsOf(list []tag, bad *violations) map[string]string {
 	if len(list) > persist.MaxGroupTags {
-		bad.add(len(list), "tags", "Member must have length less than or equal to 200")
+		bad.Add(len(list), "tags", "Member must have length less than or equal to 200")
 		return nil
 	}
 	tags := make(map[string]string, len(list))
@@ -133,10 +133,10 @@ func tagsOf(list []tag, bad *violations) map[string]string {
 		bad.text(t.Key, "tags.member.key", 1, 128, nil)
 		bad.text(t.Value, "tags.member.value", 1, 256, nil)
 		if strings.HasPrefix(strings.ToLower(t.Key), "aws:") {
-			bad.add(t.Key, "tags.member.key", "Member must not begin with aws:, which is reserved")
+			bad.Add(t.Key, "tags.member.key", "Member must not begin with aws:, which is reserved")
 		}
 		if _, twice := tags[t.Key]; twice {
-			bad.add(t.Key, "tags.member.key", "Member must be unique")
+			bad.Add(t.Key, "tags.member.key", "Member must be unique")
 		}
 		tags[t.Key] = t.Value
 	}
@@ -150,7 +150,7 @@ func tagged(r *http.Request) (string, error) {
 	bad.text(arn, "resourceArn", 1, 1011, groupPattern)
 	_, name, _ := strings.Cut(arn, "/")
 	restjson.About(r.Context(), name)
-	return name, bad.err()
+	return name, bad.Err()
 }
 
 func (s *service) tag(r *http.Request) (any, error) {
@@ -163,12 +163,12 @@ func (s *service) tag(r *http.Request) (any, error) {
 		return nil, err
 	}
 	var bad violations
-	bad.required(req.Tags != nil, "tags")
+	bad.Required(req.Tags != nil, "tags")
 	if req.Tags == nil {
-		return nil, bad.err()
+		return nil, bad.Err()
 	}
 	tags := tagsOf(*req.Tags, &bad)
-	if err := bad.err(); err != nil {
+	if err := bad.Err(); err != nil {
 		return nil, err
 	}
 	if err := s.Store.TagScheduleGroup(name, tags, nil); err != nil {
@@ -184,11 +184,11 @@ func (s *service) untag(r *http.Request) (any, error) {
 	}
 	keys := r.URL.Query()["TagKeys"]
 	var bad violations
-	bad.required(len(keys) > 0, "tagKeys")
+	bad.Required(len(keys) > 0, "tagKeys")
 	if len(keys) > persist.MaxGroupTags {
-		bad.add(len(keys), "tagKeys", "Member must have length less than or equal to 200")
+		bad.Add(len(keys), "tagKeys", "Member must have length less than or equal to 200")
 	}
-	if err := bad.err(); err != nil {
+	if err := bad.Err(); err != nil {
 		return nil, err
 	}
 	if err := s.Store.TagScheduleGroup(name, nil, keys); err != nil {

@@ -88,28 +88,28 @@ func (q *scheduleRequest) check(name string) error {
 	bad.optional(q.GroupName, "groupName", 1, 64, namePattern)
 	bad.optional(q.ClientToken, "clientToken", 1, 64, tokenPattern)
 	bad.text(q.Description, "description", 0, 512, nil)
-	bad.required(q.ScheduleExpression != "", "scheduleExpression")
+	bad.Required(q.ScheduleExpression != "", "scheduleExpression")
 	bad.optional(q.ScheduleExpression, "scheduleExpression", 1, 256, nil)
 	bad.optional(q.ScheduleExpressionTimezone, "scheduleExpressionTimezone", 1, 50, nil)
 	bad.oneOf(q.State, "state", persist.ScheduleEnabled, persist.ScheduleDisabled)
 	bad.oneOf(q.ActionAfterCompletion, "actionAfterCompletion", actionNone, actionDelete)
 	bad.optional(q.KmsKeyArn, "kmsKeyArn", 1, 2048, kmsPattern)
-	bad.required(q.FlexibleTimeWindow != nil, "flexibleTimeWindow")
+	bad.Required(q.FlexibleTimeWindow != nil, "flexibleTimeWindow")
 	if w := q.FlexibleTimeWindow; w != nil {
-		bad.required(w.Mode != "", "flexibleTimeWindow.mode")
+		bad.Required(w.Mode != "", "flexibleTimeWindow.mode")
 		bad.oneOf(w.Mode, "flexibleTimeWindow.mode", windowOff, windowFlexible)
 		bad.between(w.MaximumWindowInMinutes, "flexibleTimeWindow.maximumWindowInMinutes", 1, 1440)
 	}
-	bad.required(q.Target != nil, "target")
+	bad.Required(q.Target != nil, "target")
 	if q.Target != nil {
 		q.Target.check(&bad)
 	}
 	for at, date := range map[string]*float64{"startDate": q.StartDate, "endDate": q.EndDate} {
 		if date != nil && (*date < 0 || *date > latestDate) {
-			bad.add(*date, at, "Member must be a timestamp from 1970 to 9999")
+			bad.Add(*date, at, "Member must be a timestamp from 1970 to 9999")
 		}
 	}
-	if err := bad.err(); err != nil {
+	if err := bad.Err(); err != nil {
 		return err
 	}
 	switch w := q.FlexibleTimeWindow; {
@@ -165,6 +165,19 @@ func epochOf(t time.Time) *epoch {
 	}
 	e := epoch(float64(t.UnixMilli()) / 1000)
 	return &e
+}
+
+// permitDeadLetter asks whether the caller may invoke the function that is told
+// of failures: the scheduler invokes it for the schedule.
+func permitDeadLetter(r *http.Request, schedule persist.Schedule) error {
+	if schedule.Target.DeadLetterARN == "" {
+		return nil
+	}
+	function, _, err := functionOf("Target.DeadLetterConfig.Arn", schedule.Target.DeadLetterARN)
+	if err != nil {
+		return err
+	}
+	return restjson.PermitInvoke(r.Context(), function)
 }
 
 // permit asks whether the caller may do this with the function of a schedule,

@@ -59,6 +59,9 @@ func (s *service) createSchedule(r *http.Request) (any, error) {
 	if err := permit(r, schedule); err != nil {
 		return nil, err
 	}
+	if err := permitDeadLetter(r, schedule); err != nil {
+		return nil, err
+	}
 	_, err = s.Store.CreateSchedule(schedule)
 	switch {
 	case errors.Is(err, persist.ErrExists) && s.repeated(schedule): // what was asked for is there
@@ -86,6 +89,9 @@ func (s *service) updateSchedule(r *http.Request) (any, error) {
 	if err := permit(r, schedule); err != nil {
 		return nil, err
 	}
+	if err := permitDeadLetter(r, schedule); err != nil {
+		return nil, err
+	}
 	// A key that is restricted to some functions must not take a schedule away
 	// from another.
 	old, err := s.Store.GetSchedule(schedule.Group, schedule.Name)
@@ -109,7 +115,7 @@ func (s *service) existing(r *http.Request) (persist.Schedule, error) {
 	var bad violations
 	bad.text(name, "name", 1, 64, namePattern)
 	bad.optional(group, "groupName", 1, 64, namePattern)
-	if err := bad.err(); err != nil {
+	if err := bad.Err(); err != nil {
 		return persist.Schedule{}, err
 	}
 	schedule, err := s.Store.GetSchedule(groupOr(group), name)
@@ -201,7 +207,7 @@ func page(r *http.Request, bad *violations) (after string, limit int, err error)
 	limit = maxPage
 	if text := q.Get("MaxResults"); text != "" {
 		if limit, err = strconv.Atoi(text); err != nil {
-			bad.add(text, "maxResults", "Member must be a whole number")
+			bad.Add(text, "maxResults", "Member must be a whole number")
 		} else {
 			bad.between(&limit, "maxResults", 1, maxPage)
 		}
@@ -209,11 +215,11 @@ func page(r *http.Request, bad *violations) (after string, limit int, err error)
 	bad.optional(q.Get("NamePrefix"), "namePrefix", 1, 64, namePattern)
 	text := q.Get("NextToken")
 	bad.optional(text, "nextToken", 1, 2048, nil)
-	if err := bad.err(); err != nil {
+	if err := bad.Err(); err != nil {
 		return "", 0, err
 	}
 	key, err := base64.RawURLEncoding.DecodeString(text)
-	if err != nil {
+	if err != nil || text != "" && !keyPattern.Match(key) {
 		return "", 0, invalid("The NextToken is not valid.")
 	}
 	return string(key), limit, nil

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"net/http/httptest"
 	"reflect"
 	"slices"
 	"strings"
@@ -155,7 +156,7 @@ func TestScheduleRefusals(t *testing.T) {
 	a.refused("POST", "/schedules/a", with("GroupName", `"none"`), 404, codeNotFound, "Schedule Group none does not exist.")
 	for _, test := range []struct{ query, text string }{
 		{"MaxResults=0", "at 'maxResults'"}, {"MaxResults=101", "at 'maxResults'"}, {"MaxResults=x", "whole number"},
-		{"NextToken=!", "NextToken is not valid"}, {"State=ON", "at 'state'"}, {"NamePrefix=a%20", "at 'namePrefix'"}, {"ScheduleGroup=a%20", "at 'groupName'"},
+		{"NextToken=!", "NextToken is not valid"}, {"NextToken=nonsense", "NextToken is not valid"}, {"State=ON", "at 'state'"}, {"NamePrefix=a%20", "at 'namePrefix'"}, {"ScheduleGroup=a%20", "at 'groupName'"},
 	} {
 		a.refused("GET", "/schedules?"+test.query, "", http.StatusBadRequest, codeValidation, test.text)
 	}
@@ -187,6 +188,16 @@ func TestCreateIsIdempotent(t *testing.T) {
 		a.refused("POST", "/schedule-groups/g", body, 409, codeConflict, "Schedule Group g already exists.")
 	}
 	a.refused("POST", "/schedule-groups/default", "", 409, codeConflict, "already exists")
+}
+
+// TestPageSize: where a request does not say, a page has AWS's greatest size.
+func TestPageSize(t *testing.T) {
+	for query, want := range map[string]int{"": 100, "?MaxResults=1": 1, "?MaxResults=100": 100} {
+		_, limit, err := page(httptest.NewRequest("GET", "/schedules"+query, nil), new(violations))
+		if err != nil || limit != want {
+			t.Errorf("%q: %d, %v; want %d", query, limit, err, want)
+		}
+	}
 }
 
 // names follows NextToken through all pages of a list.
@@ -312,6 +323,9 @@ func TestRestrictedKeys(t *testing.T) {
 	a.refused("PUT", "/schedules/other", of("mine"), 403, denied, "function other")
 	a.refused("PUT", "/schedules/mine", of("other"), 403, denied, "function other")
 	a.refused("DELETE", "/schedules/other", "", 403, denied, "function other")
+	failing := strings.Replace(of("mine"), `"Target":{`, `"Target":{"DeadLetterConfig":{"Arn":"arn:aws:lambda:eu-north-1:000000000000:function:other"},`, 1)
+	a.refused("POST", "/schedules/failing", failing, 403, denied, "invoke function other")
+	a.refused("PUT", "/schedules/mine", failing, 403, denied, "invoke function other")
 	a.refused("GET", "/schedules", "", 403, denied, "this node")
 	a.refused("DELETE", "/schedule-groups/g", "", 403, denied, "this node")
 	a.ok("DELETE", "/schedules/mine", "")

@@ -46,7 +46,7 @@ type retryPolicy struct {
 
 // check holds a target to the service model.
 func (t *target) check(bad *violations) {
-	bad.required(t.Arn != "", "target.arn")
+	bad.Required(t.Arn != "", "target.arn")
 	bad.optional(t.Arn, "target.arn", 1, 1600, nil)
 	bad.optional(t.RoleArn, "target.roleArn", 1, 1600, rolePattern)
 	if t.Input != nil {

@@ -57,12 +57,6 @@ type Claim struct {
 	trailer       string   // the one trailer that an aws-chunked body announces
 }
 
-// Present reports whether r says that it is signed, in either form. It is what
-// tells requests of AWS's tools from those of a browser.
-func Present(r *Request) bool {
-	return presigned(r.RawQuery) || strings.HasPrefix(r.Header.Get("Authorization"), "AWS4-")
-}
-
 // presigned reports whether a query has the parameter X-Amz-Algorithm.
 func presigned(query string) bool {
 	const start = paramAlgorithm + "="

@@ -119,28 +119,6 @@ func TestParse(t *testing.T) {
 	}
 }
 
-func TestPresent(t *testing.T) {
-	for name, test := range map[string]struct {
-		header, query string
-		want          bool
-	}{
-		"header":           {header: goodHeader, want: true},
-		"query":            {query: goodQuery, want: true},
-		"query, not first": {query: "a=b&" + goodQuery, want: true},
-		"neither":          {},
-		"bearer":           {header: "Bearer x"},
-		"a similar name":   {query: "aX-Amz-Algorithm=AWS4-HMAC-SHA256"},
-	} {
-		r := &Request{RawQuery: test.query, Header: http.Header{}}
-		if test.header != "" {
-			r.Header.Set("Authorization", test.header)
-		}
-		if Present(r) != test.want {
-			t.Errorf("%s: %t", name, !test.want)
-		}
-	}
-}
-
 func TestCheck(t *testing.T) {
 	at := time.Date(2015, 8, 30, 12, 36, 0, 0, time.UTC)
 	header := &Claim{At: at, Scope: Scope{Service: "lambda"}}

@@ -1,0 +1,124 @@
+package awsapi
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+	"time"
+
+	"ledge/edge/awsapi/restjson"
+	"ledge/persist"
+)
+
+// letterStore is the part of the Store with the events that were given up and for
+// which no destination was set.
+type letterStore interface {
+	DeadLetters(after uint64, limit int) (letters []persist.DeadLetter, more bool, err error)
+	GetDeadLetter(sequence uint64) (persist.DeadLetter, error)
+	DeleteDeadLetter(sequence uint64) error
+}
+
+// letterOperations are those for dead letters. A key that is for some functions
+// only may use none of them: the letters are of all.
+func (a *api) letterOperations() []restjson.Operation {
+	op := func(name, method, path string, access restjson.Access, serve restjson.Handler, note string) restjson.Operation {
+		return restjson.Operation{Service: serviceNode, Name: name, Method: method, Path: path, Access: access, Serve: serve, Note: note}
+	}
+	return []restjson.Operation{
+		op("ListDeadLetters", "GET", "/v1/dead-letters", restjson.Read, a.listDeadLetters, "events that were given up, oldest first"),
+		op("GetDeadLetter", "GET", "/v1/dead-letters/{number}", restjson.Read, a.getDeadLetter, "with the event"),
+		op("DeleteDeadLetter", "DELETE", "/v1/dead-letters/{number}", restjson.Deploy, a.deleteDeadLetter, ""),
+	}
+}
+
+// deadLetter is persist.DeadLetter as a client sees it.
+type deadLetter struct {
+	Number    uint64
+	Function  string
+	Qualifier string `json:",omitempty"`
+	RequestId string // of all attempts
+	Source    string `json:",omitempty"` // what caused the event
+	Reason    string // why it was given up
+	LastError string `json:",omitempty"`
+	Attempts  int
+	Queued    time.Time
+	GivenUp   time.Time
+	Payload   []byte `json:",omitempty"` // only of one letter
+}
+
+func shownLetter(l persist.DeadLetter) deadLetter {
+	return deadLetter{
+		Number: l.Sequence, Function: l.Job.Function, Qualifier: l.Job.Qualifier, RequestId: l.Job.ID, Source: l.Job.Source,
+		Reason: l.Reason, LastError: l.Job.LastError, Attempts: l.Job.Attempts,
+		Queued: l.Job.Enqueued, GivenUp: l.Buried, Payload: l.Job.Payload,
+	}
+}
+
+// listDeadLetters is GET /v1/dead-letters?after=NUMBER&limit=N.
+func (a *api) listDeadLetters(w http.ResponseWriter, r *http.Request) error {
+	limit, err := wholeNumber(r, "limit", pageSize, persist.MaxDeadLetters)
+	if err != nil {
+		return err
+	}
+	after := uint64(0)
+	if text := r.URL.Query().Get("after"); text != "" {
+		if after, err = strconv.ParseUint(text, 10, 63); err != nil {
+			return invalid(fmt.Sprintf("after must be the number of a dead letter, not %.40q", text))
+		}
+	}
+	reply := struct {
+		DeadLetters []deadLetter
+		More        bool
+	}{DeadLetters: []deadLetter{}}
+	letters, more, err := a.Store.DeadLetters(after, limit)
+	if err != nil {
+		return err
+	}
+	reply.More = more
+	for _, l := range letters {
+		reply.DeadLetters = append(reply.DeadLetters, shownLetter(l))
+	}
+	return writeJSON(w, http.StatusOK, reply)
+}
+
+// letterNumber reads the number in the path.
+func letterNumber(r *http.Request) (uint64, error) {
+	number, err := strconv.ParseUint(r.PathValue("number"), 10, 63)
+	if err != nil {
+		return 0, invalid(fmt.Sprintf("a dead letter has a number, not %.40q", r.PathValue("number")))
+	}
+	restjson.About(r.Context(), fmt.Sprintf("dead letter %d", number))
+	return number, nil
+}
+
+func letterNotFound(err error, number uint64) error {
+	if errors.Is(err, persist.ErrNotFound) {
+		return notFound(fmt.Sprintf("There is no dead letter %d.", number))
+	}
+	return err
+}
+
+func (a *api) getDeadLetter(w http.ResponseWriter, r *http.Request) error {
+	number, err := letterNumber(r)
+	if err != nil {
+		return err
+	}
+	letter, err := a.Store.GetDeadLetter(number)
+	if err != nil {
+		return letterNotFound(err, number)
+	}
+	return writeJSON(w, http.StatusOK, shownLetter(letter))
+}
+
+func (a *api) deleteDeadLetter(w http.ResponseWriter, r *http.Request) error {
+	number, err := letterNumber(r)
+	if err != nil {
+		return err
+	}
+	if err := a.Store.DeleteDeadLetter(number); err != nil {
+		return letterNotFound(err, number)
+	}
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}
