@@ -50,6 +50,26 @@ func (e *ProvisionedError) Error() string {
 	return fmt.Sprintf("the function has %d provisioned instances, and its concurrency must not be less", e.Provisioned)
 }
 
+// checkConcurrency returns a *ProvisionedError where n is less than what is
+// provisioned. The default and none are always possible.
+func (r *Reconciler) checkConcurrency(function string, n int) error {
+	if n <= 0 {
+		return nil
+	}
+	stored, err := r.store.ProvisionedOf(function)
+	if err != nil {
+		return err
+	}
+	total := 0
+	for _, p := range stored {
+		total += p.Count
+	}
+	if n < total {
+		return &ProvisionedError{Provisioned: total}
+	}
+	return nil
+}
+
 // SetConcurrency bounds how many Invocations of a function may run at the same
 // time, all its versions together: 0 is the engine's default,
 // engine.NoConcurrency none. Invocations under way run to their end.
@@ -60,18 +80,8 @@ func (r *Reconciler) SetConcurrency(ctx context.Context, function string, n int)
 		return err
 	}
 	defer r.end()
-	if n > 0 {
-		stored, err := r.store.ProvisionedOf(function)
-		if err != nil {
-			return err
-		}
-		total := 0
-		for _, p := range stored {
-			total += p.Count
-		}
-		if n < total {
-			return &ProvisionedError{Provisioned: total}
-		}
+	if err := r.checkConcurrency(function, n); err != nil {
+		return err
 	}
 	if err := r.store.PutConcurrency(function, n); err != nil {
 		return err

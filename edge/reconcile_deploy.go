@@ -60,8 +60,8 @@ var errDryRun = errors.New("dry run")
 // Deploy makes a Change. The error is a *engine.DeployError or a
 // *persist.ArchiveError for what is wrong with the function or its code, a
 // *gateway.RouteError for a route, persist.ErrConflict for a route that belongs
-// to another function, ErrRevision, persist.ErrExists or persist.ErrNotFound.
-// Unless it says otherwise, nothing was changed.
+// to another function, a *ProvisionedError, ErrRevision, persist.ErrExists or
+// persist.ErrNotFound. Unless it says otherwise, nothing was changed.
 func (r *Reconciler) Deploy(ctx context.Context, c Change) (Deployed, error) {
 	if !engine.ValidName(c.Name) {
 		return Deployed{}, &engine.DeployError{Op: "name", Why: fmt.Sprintf("%q is not a function name", c.Name),
@@ -86,6 +86,11 @@ func (r *Reconciler) Deploy(ctx context.Context, c Change) (Deployed, error) {
 			return Deployed{}, err
 		}
 		fn.Name, fn.Version = old.Name, old.Version // not for Edit to change
+	}
+	if fn.Concurrency != old.Concurrency && old.RevisionID != "" {
+		if err := r.checkConcurrency(c.Name, fn.Concurrency); err != nil {
+			return Deployed{}, err
+		}
 	}
 	choice, err := chooseRuntime(fn.RequestedRuntime)
 	if err == nil {

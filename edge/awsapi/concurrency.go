@@ -6,7 +6,6 @@ import (
 	"math"
 	"net/http"
 
-	"ledge/edge"
 	"ledge/engine"
 	"ledge/persist"
 )
@@ -52,10 +51,7 @@ func (a *api) putFunctionConcurrency(w http.ResponseWriter, r *http.Request) err
 	if wanted == 0 {
 		stored = engine.NoConcurrency
 	}
-	var below *edge.ProvisionedError
-	if err := a.Reconciler.SetConcurrency(r.Context(), name, stored); errors.As(err, &below) {
-		return invalid(fmt.Sprintf("Specified ReservedConcurrentExecutions for function should not be lower than function's total provisioned concurrency [%d].", below.Provisioned))
-	} else if err != nil {
+	if err := a.Reconciler.SetConcurrency(r.Context(), name, stored); err != nil {
 		return a.functionNotFound(err, name, "")
 	}
 	return writeJSON(w, http.StatusOK, reservedConcurrency{wanted})

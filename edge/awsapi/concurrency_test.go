@@ -79,6 +79,7 @@ func TestProvisionedConcurrency(t *testing.T) {
 	const reserved = "/2017-10-31/functions/hello/concurrency"
 	n.unchanged(func() {
 		n.refused(400, codeInvalid, "should not be lower than function's total provisioned concurrency [3].", "PUT", reserved, object{"ReservedConcurrentExecutions": 2})
+		n.refused(400, codeInvalid, "provisioned concurrency [3].", "PUT", "/v1/functions/hello", object{"Concurrency": 2})
 	})
 	for _, enough := range []int{3, 0} {
 		n.want(http.StatusOK, "PUT", reserved, object{"ReservedConcurrentExecutions": enough})

@@ -2,6 +2,7 @@ package awsapi
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 	"syscall"
 	"time"
@@ -47,6 +48,7 @@ func faultOf(err error) *fault {
 		archive *persist.ArchiveError
 		route   *gateway.RouteError
 		deploy  *engine.DeployError
+		below   *edge.ProvisionedError
 	)
 	of := func(status int, code string) *fault { return &fault{Status: status, Code: code, Message: err.Error()} }
 	switch {
@@ -80,6 +82,8 @@ func faultOf(err error) *fault {
 		f := of(http.StatusPreconditionFailed, codePrecondition)
 		f.Message = "The Revision Id provided does not match the latest Revision Id. Call the GetFunction/GetAlias API to retrieve the latest Revision Id"
 		return f
+	case errors.As(err, &below):
+		return invalid(fmt.Sprintf("Specified ReservedConcurrentExecutions for function should not be lower than function's total provisioned concurrency [%d].", below.Provisioned))
 	case errors.As(err, &archive), errors.As(err, &route), errors.As(err, &deploy), errors.Is(err, persist.ErrInvalid):
 		return of(http.StatusBadRequest, codeInvalid)
 	case errors.Is(err, persist.ErrExists), errors.Is(err, persist.ErrConflict):

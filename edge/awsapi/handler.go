@@ -114,6 +114,7 @@ type Config struct {
 type api struct {
 	Config
 	operations []restjson.Operation // all, by service and name
+	paths      *http.ServeMux       // of the operations; both handlers share it
 	rooms      rooms
 	bodyPause  time.Duration // bodyPause, or a test's
 	linkKey    [32]byte      // signs links, as long as this process lives
@@ -150,11 +151,21 @@ func newAPI(cfg Config) *api {
 	rand.Read(a.linkKey[:]) // it never fails, see its documentation
 	a.operations = slices.Concat(a.lambdaOperations(), a.nodeOperations(), a.keyOperations(), a.letterOperations(), a.stsOperations(), cfg.Services)
 	slices.SortStableFunc(a.operations, byName)
+	a.paths = a.newPaths()
 	return a
 }
 
-// handler returns the API's paths; admit says who sends a request.
+// admissionKey is where a request's context has its admission.
+type admissionKey struct{}
+
+// handler serves the API's paths to those whom admit lets in.
 func (a *api) handler(admit admission) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		a.paths.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), admissionKey{}, admit)))
+	})
+}
+
+func (a *api) newPaths() *http.ServeMux {
 	mux := http.NewServeMux()
 	err := register(mux, a.operations, func(p *place) http.Handler {
 		return a.handle(func(w http.ResponseWriter, r *http.Request) error {
@@ -170,7 +181,7 @@ func (a *api) handler(admit admission) http.Handler {
 				return &fault{Status: http.StatusMethodNotAllowed, Code: "MethodNotAllowedException",
 					Message: fmt.Sprintf("%s is not a method of %s; use %s", r.Method, r.URL.Path, p.allow)}
 			}
-			return a.serve(w, r, op, admit)
+			return a.serve(w, r, op, r.Context().Value(admissionKey{}).(admission))
 		})
 	})
 	if err != nil {

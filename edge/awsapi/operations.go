@@ -2,6 +2,8 @@ package awsapi
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"ledge/edge/awsapi/restjson"
@@ -11,28 +13,33 @@ import (
 // has, as the Markdown tables of OPERATIONS.md.
 func Table(services []restjson.Operation) string {
 	var b strings.Builder
-	service := ""
+	byTitle := map[string][]restjson.Operation{}
 	for _, op := range newAPI(Config{Services: services}).operations {
-		if op.Service != service {
-			service = op.Service
-			fmt.Fprintf(&b, "\n## %s\n\n| operation | here | key needs | notes |\n|---|---|---|---|\n", title(service))
+		byTitle[title(&op)] = append(byTitle[title(&op)], op)
+	}
+	for _, title := range slices.Sorted(maps.Keys(byTitle)) {
+		fmt.Fprintf(&b, "\n## %s\n\n| operation | here | key needs | notes |\n|---|---|---|---|\n", title)
+		for _, op := range byTitle[title] {
+			support, access := "yes", op.Access.String()
+			if op.Serve == nil {
+				support, access = "refused", ""
+			}
+			fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", op.Name, support, access, strings.ReplaceAll(op.Note, "|", `\|`))
 		}
-		support, access := "yes", op.Access.String()
-		if op.Serve == nil {
-			support, access = "refused", ""
-		}
-		fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", op.Name, support, access, strings.ReplaceAll(op.Note, "|", `\|`))
 	}
 	return b.String()
 }
 
-// title is what people call a service.
-func title(service string) string {
-	switch service {
+// title is what people call the service of an operation.
+func title(op *restjson.Operation) string {
+	switch op.Service {
 	case serviceLambda:
 		return "AWS Lambda"
 	case "apigateway":
-		return "Amazon API Gateway: REST APIs (v1) and HTTP APIs (v2)"
+		if strings.HasPrefix(op.Path, "/v2/") {
+			return "Amazon API Gateway v2: HTTP APIs"
+		}
+		return "Amazon API Gateway v1: REST APIs"
 	case "scheduler":
 		return "Amazon EventBridge Scheduler"
 	case "sts":
@@ -40,5 +47,5 @@ func title(service string) string {
 	case serviceNode:
 		return "The node's own, under /v1/"
 	}
-	return service
+	return op.Service
 }
