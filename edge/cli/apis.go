@@ -112,16 +112,11 @@ func (a *app) apiRootCommand() *cobra.Command {
 stage in them, as a custom domain name does on AWS. Without an argument it shows which one
 it is; --off ends it. The stage may be left out where it is $default.`,
 		Example: "  ledge api root a1b2c3d4e5/prod\n  ledge api root\n  ledge api root --off",
-		Args: func(cmd *cobra.Command, args []string) error {
-			switch {
-			case len(args) > 1:
-				return usagef("%s does not take %q", cmd.CommandPath(), args[1])
-			case off && len(args) > 0:
+		Args:    arguments("[API]"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if off && len(args) > 0 {
 				return usagef("--off does not take an API")
 			}
-			return nil
-		},
-		RunE: func(cmd *cobra.Command, args []string) error {
 			c, err := a.client()
 			if err != nil {
 				return err

@@ -20,12 +20,7 @@ func (a *app) listCommand() *cobra.Command {
 		Short:   "List the functions, or the versions of one",
 		Long:    "List the node's functions, by name, with the routes that lead to them; or, with a\nname, the versions of that function with the aliases that lead to them.",
 		Example: "  ledge ls\n  ledge ls hello\n  ledge ls --json | jq -r '.Functions[].FunctionName'",
-		Args: func(cmd *cobra.Command, args []string) error {
-			if len(args) > 1 {
-				return usagef("%s does not take %q", cmd.CommandPath(), args[1])
-			}
-			return nil
-		},
+		Args:    arguments("[NAME]"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			name := ""
 			if len(args) == 1 {

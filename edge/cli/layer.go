@@ -207,12 +207,7 @@ func (a *app) layerListCommand() *cobra.Command {
 		Short:   "List the layers, or the versions of one",
 		Long:    "List the layers with their newest versions; or, with a name, all versions of that\nlayer, the newest first.",
 		Example: "  ledge layer ls\n  ledge layer ls libs",
-		Args: func(cmd *cobra.Command, args []string) error {
-			if len(args) > 1 {
-				return usagef("%s does not take %q", cmd.CommandPath(), args[1])
-			}
-			return nil
-		},
+		Args:    arguments("[NAME]"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			name := ""
 			if len(args) == 1 {

@@ -53,12 +53,19 @@ func helpFor(cmd *cobra.Command, args []string) error {
 }
 
 // arguments checks that a command got one argument for each name, in order. A
-// last name that ends in "..." takes one or more.
+// last name that ends in "..." takes one or more, one in brackets may be left out.
 func arguments(names ...string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
-		many := len(names) > 0 && strings.HasSuffix(names[len(names)-1], "...")
+		last := ""
+		if len(names) > 0 {
+			last = names[len(names)-1]
+		}
+		many, needed := strings.HasSuffix(last, "..."), len(names)
+		if strings.HasPrefix(last, "[") {
+			needed--
+		}
 		switch {
-		case len(args) < len(names):
+		case len(args) < needed:
 			return usagef("%s needs %s", cmd.CommandPath(), strings.TrimSuffix(names[len(args)], "..."))
 		case len(args) > len(names) && !many:
 			return usagef("%s does not take %q", cmd.CommandPath(), args[len(names)])
