@@ -147,7 +147,7 @@ func serve(ctx context.Context, s cli.ServeSettings, stderr io.Writer) (err erro
 		Authorize: awsapi.AuthorizeIAM(keys),
 		Logf:      func(format string, args ...any) { a.log.Warn(fmt.Sprintf(format, args...)) },
 		OnBadReply: func(function string, id engine.RequestID, reason string) {
-			logs.Append(function, "", id.String(), time.Now(), []byte("ERROR the reply is no HTTP response: "+reason+"\n"))
+			logs.Append(function, "", id.String(), time.Now(), []byte("ERROR the gateway cannot use the reply: "+reason+"\n"))
 		},
 	})
 	if err != nil {

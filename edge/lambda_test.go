@@ -285,9 +285,9 @@ func TestFunctionURLsAreServed(t *testing.T) {
 	if _, err := put(u, false); err != nil {
 		t.Fatal(err)
 	}
+	bad := u
+	bad.CORS = &persist.CORS{AllowOrigins: []string{"*"}, AllowCredentials: true}
 	n.unchanged(t, func() {
-		bad := u
-		bad.CORS = &persist.CORS{AllowOrigins: []string{"*"}, AllowCredentials: true}
 		for what, err := range map[string]error{
 			"twice": second(put(u, false)), "for nobody": second(put(persist.FunctionURL{ID: "x", Function: "nobody"}, false)),
 			"that cannot be served": second(put(bad, true)), "changed that is not there": second(put(persist.FunctionURL{ID: "x", Function: "f", Qualifier: "live"}, true)),
@@ -312,7 +312,19 @@ func TestFunctionURLsAreServed(t *testing.T) {
 			t.Errorf("with %s: %v", what, err)
 		}
 	}
+	// A URL that only a newer release can serve keeps no other from coming and going.
+	unknown := persist.FunctionURL{ID: "new", Function: "f", Qualifier: "1", AuthType: "NONE", CORS: bad.CORS}
+	if _, err := n.store.PutFunctionURL(unknown, false); err != nil {
+		t.Fatal(err)
+	}
 	u.ID, u.Qualifier = "ghi", ""
+	if _, err := put(u, false); err != nil {
+		t.Fatal(err)
+	}
+	served := n.gateway.apis
+	if err := n.DeleteFunctionURL(t.Context(), "f", ""); err != nil || n.gateway.apis == served {
+		t.Errorf("beside one that cannot be served: %v", err)
+	}
 	if _, err := put(u, false); err != nil {
 		t.Fatal(err)
 	}

@@ -197,7 +197,7 @@ func (r *Reconciler) Boot(ctx context.Context) error {
 		}
 	}
 	r.gateway.SetTable(r.usableTable(state.Routes))
-	if err := r.serveStoredAPIs(func(string) bool { return false }); err != nil {
+	if err := r.serveStoredAPIs(); err != nil {
 		return fmt.Errorf("serve stored APIs: %w", err)
 	}
 	if r.store.Incomplete() {

@@ -42,7 +42,11 @@ func (r *Reconciler) ChangeAPIs(ctx context.Context, edit func(*persist.APIChang
 	if err := proveDeployments(ch, live); err != nil {
 		return err
 	}
-	apis, err := r.newAPIs(live, touchedBy(ch))
+	urls, err := r.functionURLs()
+	if err != nil {
+		return err
+	}
+	apis, err := r.newAPIs(live, urls, touchedBy(ch))
 	if err != nil {
 		return err
 	}
@@ -107,28 +111,18 @@ func proveDeployments(ch persist.APIChange, live persist.LiveAPIs) error {
 	return nil
 }
 
-// publishAPIs makes the live function URLs equal to the stored ones, and with
-// them all APIs. Whoever changes function URLs calls it in the same turn, after
-// the change is stored. A *gateway.APIError says which URL cannot be served;
-// then nothing has changed, and the caller takes its change back. It does not
-// look at the context: what is stored must be live.
-func (r *Reconciler) publishAPIs(context.Context) error {
-	urls, err := r.store.FunctionURLs()
-	if err != nil {
-		return fmt.Errorf("read function URLs: %w", err)
-	}
-	return r.serveStoredAPIs(func(id string) bool {
-		return slices.ContainsFunc(urls, func(u persist.FunctionURL) bool { return u.ID == id })
-	})
-}
-
-// serveStoredAPIs makes the live APIs equal to the stored ones.
-func (r *Reconciler) serveStoredAPIs(mustServe func(id string) bool) error {
+// serveStoredAPIs makes the live APIs and function URLs equal to the stored ones,
+// at boot and after some were removed.
+func (r *Reconciler) serveStoredAPIs() error {
 	live, err := r.store.LiveAPIs(persist.APIChange{})
 	if err != nil {
 		return err
 	}
-	apis, err := r.newAPIs(live, mustServe)
+	urls, err := r.functionURLs()
+	if err != nil {
+		return err
+	}
+	apis, err := r.newAPIs(live, urls, func(string) bool { return false })
 	if err != nil {
 		return err
 	}
@@ -136,16 +130,20 @@ func (r *Reconciler) serveStoredAPIs(mustServe func(id string) bool) error {
 	return nil
 }
 
-// newAPIs builds the gateway's APIs from stored ones, and proves them by it.
-// What cannot be served is an error where mustServe says so of its ID.
-// Everything else was proved before it was stored, so it comes from a newer or a
-// damaged store, or another node's; it is logged and left out, and must not keep
-// the rest from serving.
-func (r *Reconciler) newAPIs(live persist.LiveAPIs, mustServe func(id string) bool) (*gateway.APIs, error) {
+func (r *Reconciler) functionURLs() ([]persist.FunctionURL, error) {
 	urls, err := r.store.FunctionURLs()
 	if err != nil {
 		return nil, fmt.Errorf("read function URLs: %w", err)
 	}
+	return urls, nil
+}
+
+// newAPIs builds the gateway's APIs from stored ones and function URLs, and proves
+// them by it. What cannot be served is an error where mustServe says so of its ID.
+// Everything else was proved before it was stored, so it comes from a newer or a
+// damaged store, or another node's; it is logged and left out, and must not keep
+// the rest from serving.
+func (r *Reconciler) newAPIs(live persist.LiveAPIs, urls []persist.FunctionURL, mustServe func(id string) bool) (*gateway.APIs, error) {
 	served := make(map[string]gateway.API, len(live.APIs)+len(urls))
 	t := newTranslation(live)
 	for _, a := range live.APIs {

@@ -134,7 +134,7 @@ func gatewayRoute(route persist.Route) (gateway.Route, error) {
 	served := gateway.Route{
 		Method: route.Method, Path: route.Path,
 		Function: route.Function, Qualifier: route.Qualifier,
-		ContentType: route.ContentType,
+		ContentType: route.ContentType, CORS: gatewayCORS(route.CORS),
 	}
 	switch route.Payload {
 	case "", PayloadV2:
@@ -144,12 +144,6 @@ func gatewayRoute(route persist.Route) (gateway.Route, error) {
 	default:
 		return served, &gateway.RouteError{Route: route.Key(),
 			Why: fmt.Sprintf("%q is not a payload format", route.Payload), Hint: `use "2.0" or "raw"`}
-	}
-	if c := route.CORS; c != nil {
-		served.CORS = &gateway.CORS{
-			AllowOrigins: c.AllowOrigins, AllowMethods: c.AllowMethods, AllowHeaders: c.AllowHeaders,
-			ExposeHeaders: c.ExposeHeaders, MaxAge: c.MaxAgeSeconds, AllowCredentials: c.AllowCredentials,
-		}
 	}
 	return served, nil
 }

@@ -3,7 +3,7 @@ package edge
 import (
 	"context"
 	"errors"
-	"fmt"
+	"slices"
 	"time"
 
 	"ledge/edge/gateway"
@@ -11,23 +11,15 @@ import (
 )
 
 // PutFunctionURL creates the URL of a function or an alias, or with replace
-// changes it, and serves it. It returns what it stored. persist.ErrExists;
-// persist.ErrNotFound; a *gateway.APIError.
+// changes it, and serves it. It is proved before it is stored. It returns what it
+// stored. persist.ErrExists; persist.ErrNotFound; a *gateway.APIError.
 func (r *Reconciler) PutFunctionURL(ctx context.Context, u persist.FunctionURL, replace bool) (persist.FunctionURL, error) {
 	if err := r.begin(ctx); err != nil {
 		return persist.FunctionURL{}, err
 	}
 	defer r.end()
-	old, err := r.store.GetFunctionURL(u.Function, u.Qualifier)
-	existed := err == nil
-	if err != nil && !errors.Is(err, persist.ErrNotFound) {
-		return persist.FunctionURL{}, err
-	}
-	proof := u
-	if existed {
-		proof.ID = old.ID
-	}
-	if _, err := gateway.NewAPIs(gateway.Published{APIs: []gateway.API{urlAPI(proof)}}); err != nil {
+	apis, err := r.apisWithURL(&u)
+	if err != nil {
 		return persist.FunctionURL{}, err
 	}
 	u.Modified = time.Time{} // now
@@ -35,25 +27,30 @@ func (r *Reconciler) PutFunctionURL(ctx context.Context, u persist.FunctionURL, 
 	if err != nil {
 		return persist.FunctionURL{}, err
 	}
-	if err := r.publishAPIs(ctx); err != nil {
-		return persist.FunctionURL{}, errors.Join(err, r.restoreURL(stored, old, existed))
-	}
+	r.gateway.SetAPIs(apis)
 	return stored, nil
 }
 
-// restoreURL puts back what was stored before a URL that the gateway refused, so
-// that the store keeps saying what is live.
-func (r *Reconciler) restoreURL(refused, old persist.FunctionURL, existed bool) error {
-	var err error
-	if existed {
-		_, err = r.store.PutFunctionURL(old, true)
-	} else {
-		err = r.store.DeleteFunctionURL(refused.Function, refused.Qualifier)
+// apisWithURL returns what would be live with u, which gets the ID of the URL that
+// it replaces. The error is a *gateway.APIError where u cannot be served.
+func (r *Reconciler) apisWithURL(u *persist.FunctionURL) (*gateway.APIs, error) {
+	old, err := r.store.GetFunctionURL(u.Function, u.Qualifier)
+	switch {
+	case err == nil:
+		u.ID = old.ID
+	case !errors.Is(err, persist.ErrNotFound):
+		return nil, err
 	}
+	live, err := r.store.LiveAPIs(persist.APIChange{})
 	if err != nil {
-		return fmt.Errorf("restore URL of %s: %w", refused.Function, err)
+		return nil, err
 	}
-	return nil
+	urls, err := r.functionURLs()
+	if err != nil {
+		return nil, err
+	}
+	urls = slices.DeleteFunc(urls, func(other persist.FunctionURL) bool { return other.ID == u.ID })
+	return r.newAPIs(live, append(urls, *u), func(id string) bool { return id == u.ID })
 }
 
 // DeleteFunctionURL removes the URL of a function or an alias. Requests under
@@ -66,5 +63,5 @@ func (r *Reconciler) DeleteFunctionURL(ctx context.Context, function, qualifier 
 	if err := r.store.DeleteFunctionURL(function, qualifier); err != nil {
 		return err
 	}
-	return r.publishAPIs(ctx)
+	return r.serveStoredAPIs()
 }

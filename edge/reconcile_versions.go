@@ -30,7 +30,7 @@ func (r *Reconciler) Delete(ctx context.Context, name string) (persist.State, er
 		routes = r.serveStoredRoutes()
 	}
 	if len(removed.URLs) > 0 {
-		urls = r.publishAPIs(ctx)
+		urls = r.serveStoredAPIs()
 	}
 	return removed, errors.Join(routes, urls, r.takeOff(name, ""))
 }
@@ -186,7 +186,7 @@ func (r *Reconciler) DeleteAlias(ctx context.Context, function, name string) err
 	r.reprovision(function)
 	var urls error
 	if hadURL {
-		urls = r.publishAPIs(ctx)
+		urls = r.serveStoredAPIs()
 	}
 	if err := r.engine.RemoveAlias(function, name); err != nil && !errors.Is(err, engine.ErrNotFound) {
 		return errors.Join(urls, fmt.Errorf("take alias %s of %s out of service: %w", name, function, err))

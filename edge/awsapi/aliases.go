@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"slices"
 
+	"ledge/edge/awsapi/restjson"
 	"ledge/persist"
 )
 
@@ -110,7 +111,7 @@ func (a *api) createAlias(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	var req aliasRequest
-	if err := readJSON(r, &req); err != nil {
+	if err := restjson.ReadJSON(r, &req); err != nil {
 		return err
 	}
 	var bad violations
@@ -137,7 +138,7 @@ func (a *api) createAlias(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return a.versionNotFound(err, name, alias)
 	}
-	return writeJSON(w, http.StatusCreated, a.aliasOf(stored))
+	return restjson.WriteJSON(w, http.StatusCreated, a.aliasOf(stored))
 }
 
 func (a *api) updateAlias(w http.ResponseWriter, r *http.Request) error {
@@ -146,7 +147,7 @@ func (a *api) updateAlias(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	var req aliasRequest
-	if err := readJSON(r, &req); err != nil {
+	if err := restjson.ReadJSON(r, &req); err != nil {
 		return err
 	}
 	if err := req.check(); err != nil {
@@ -164,7 +165,7 @@ func (a *api) updateAlias(w http.ResponseWriter, r *http.Request) error {
 	case err != nil:
 		return a.aliasNotFound(err, name, r.PathValue("alias"))
 	}
-	return writeJSON(w, http.StatusOK, a.aliasOf(stored))
+	return restjson.WriteJSON(w, http.StatusOK, a.aliasOf(stored))
 }
 
 func (a *api) getAlias(w http.ResponseWriter, r *http.Request) error {
@@ -176,7 +177,7 @@ func (a *api) getAlias(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return a.aliasNotFound(err, name, r.PathValue("alias"))
 	}
-	return writeJSON(w, http.StatusOK, a.aliasOf(alias))
+	return restjson.WriteJSON(w, http.StatusOK, a.aliasOf(alias))
 }
 
 // versionNotFound names the version that an alias should point at and that does
@@ -195,13 +196,7 @@ func (a *api) versionNotFound(err error, name string, alias persist.Alias) error
 
 // aliasNotFound says which of alias and function is missing.
 func (a *api) aliasNotFound(err error, name, alias string) error {
-	if !errors.Is(err, persist.ErrNotFound) {
-		return err
-	}
-	if _, missing := a.Store.GetFunction(name, ""); missing != nil {
-		return a.functionNotFound(missing, name, "")
-	}
-	return notFound("Cannot find alias arn: " + a.arn(name, alias))
+	return a.lacking(err, name, "", notFound("Cannot find alias arn: "+a.arn(name, alias)))
 }
 
 // deleteAlias is idempotent, as Lambda's is.
@@ -245,5 +240,5 @@ func (a *api) listAliases(w http.ResponseWriter, r *http.Request) error {
 	for _, alias := range page {
 		reply.Aliases = append(reply.Aliases, a.aliasOf(alias))
 	}
-	return writeJSON(w, http.StatusOK, reply)
+	return restjson.WriteJSON(w, http.StatusOK, reply)
 }

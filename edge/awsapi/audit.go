@@ -80,7 +80,7 @@ const maxAuditPage = 1000
 // readAudit is GET /v1/audit?after=SEQ&limit=N: the records after a number,
 // oldest first; or, with newest=1, the newest ones, newest first.
 func (a *api) readAudit(w http.ResponseWriter, r *http.Request) error {
-	limit, err := wholeNumber(r, "limit", 100, maxAuditPage)
+	limit, err := restjson.Number(r, "limit", 100, maxAuditPage)
 	if err != nil {
 		return err
 	}
@@ -103,5 +103,5 @@ func (a *api) readAudit(w http.ResponseWriter, r *http.Request) error {
 			reply.Records = append(reply.Records, auditRecord(rec))
 		}
 	}
-	return writeJSON(w, http.StatusOK, reply)
+	return restjson.WriteJSON(w, http.StatusOK, reply)
 }

@@ -6,6 +6,7 @@ import (
 	"math"
 	"net/http"
 
+	"ledge/edge/awsapi/restjson"
 	"ledge/engine"
 	"ledge/persist"
 )
@@ -32,7 +33,7 @@ func (a *api) putFunctionConcurrency(w http.ResponseWriter, r *http.Request) err
 		return err
 	}
 	var req struct{ ReservedConcurrentExecutions *int64 }
-	if err := readJSON(r, &req); err != nil {
+	if err := restjson.ReadJSON(r, &req); err != nil {
 		return err
 	}
 	var bad violations
@@ -54,7 +55,7 @@ func (a *api) putFunctionConcurrency(w http.ResponseWriter, r *http.Request) err
 	if err := a.Reconciler.SetConcurrency(r.Context(), name, stored); err != nil {
 		return a.functionNotFound(err, name, "")
 	}
-	return writeJSON(w, http.StatusOK, reservedConcurrency{wanted})
+	return restjson.WriteJSON(w, http.StatusOK, reservedConcurrency{wanted})
 }
 
 func (a *api) getFunctionConcurrency(w http.ResponseWriter, r *http.Request) error {
@@ -67,9 +68,9 @@ func (a *api) getFunctionConcurrency(w http.ResponseWriter, r *http.Request) err
 		return a.functionNotFound(err, name, "")
 	}
 	if reserved := reservedOf(fn); reserved != nil {
-		return writeJSON(w, http.StatusOK, reserved)
+		return restjson.WriteJSON(w, http.StatusOK, reserved)
 	}
-	return writeJSON(w, http.StatusOK, struct{}{})
+	return restjson.WriteJSON(w, http.StatusOK, struct{}{})
 }
 
 func (a *api) deleteFunctionConcurrency(w http.ResponseWriter, r *http.Request) error {
@@ -146,14 +147,8 @@ const codeNoProvisioned = "ProvisionedConcurrencyConfigNotFoundException"
 // provisionedNotFound tells a function or a version that does not exist from one
 // for which nothing is provisioned.
 func (a *api) provisionedNotFound(err error, name, qualifier string) error {
-	if !errors.Is(err, persist.ErrNotFound) {
-		return err
-	}
-	if _, missing := a.Store.GetFunction(name, qualifier); missing != nil {
-		return a.functionNotFound(missing, name, qualifier)
-	}
-	return &fault{Status: http.StatusNotFound, Code: codeNoProvisioned,
-		Message: "No Provisioned Concurrency Config found for this function"}
+	return a.lacking(err, name, qualifier, &fault{Status: http.StatusNotFound, Code: codeNoProvisioned,
+		Message: "No Provisioned Concurrency Config found for this function"})
 }
 
 func (a *api) putProvisionedConcurrency(w http.ResponseWriter, r *http.Request) error {
@@ -162,7 +157,7 @@ func (a *api) putProvisionedConcurrency(w http.ResponseWriter, r *http.Request) 
 		return err
 	}
 	var req struct{ ProvisionedConcurrentExecutions *int64 }
-	if err := readJSON(r, &req); err != nil {
+	if err := restjson.ReadJSON(r, &req); err != nil {
 		return err
 	}
 	var bad violations
@@ -189,7 +184,7 @@ func (a *api) putProvisionedConcurrency(w http.ResponseWriter, r *http.Request) 
 	if err != nil {
 		return err
 	}
-	return writeJSON(w, http.StatusAccepted, shown)
+	return restjson.WriteJSON(w, http.StatusAccepted, shown)
 }
 
 func (a *api) getProvisionedConcurrency(w http.ResponseWriter, r *http.Request) error {
@@ -205,7 +200,7 @@ func (a *api) getProvisionedConcurrency(w http.ResponseWriter, r *http.Request) 
 	if err != nil {
 		return a.functionNotFound(err, name, qualifier)
 	}
-	return writeJSON(w, http.StatusOK, shown)
+	return restjson.WriteJSON(w, http.StatusOK, shown)
 }
 
 func (a *api) listProvisionedConcurrency(w http.ResponseWriter, r *http.Request) error {
@@ -236,7 +231,7 @@ func (a *api) listProvisionedConcurrency(w http.ResponseWriter, r *http.Request)
 		shown.FunctionArn = a.arn(name, p.Qualifier)
 		reply.ProvisionedConcurrencyConfigs = append(reply.ProvisionedConcurrencyConfigs, shown)
 	}
-	return writeJSON(w, http.StatusOK, reply)
+	return restjson.WriteJSON(w, http.StatusOK, reply)
 }
 
 // deleteProvisionedConcurrency is idempotent, as Lambda's is.

@@ -22,13 +22,10 @@ type letterStore interface {
 // letterOperations are those for dead letters. A key that is for some functions
 // only may use none of them: the letters are of all.
 func (a *api) letterOperations() []restjson.Operation {
-	op := func(name, method, path string, access restjson.Access, serve restjson.Handler, note string) restjson.Operation {
-		return restjson.Operation{Service: serviceNode, Name: name, Method: method, Path: path, Access: access, Serve: serve, Note: note}
-	}
 	return []restjson.Operation{
-		op("ListDeadLetters", "GET", "/v1/dead-letters", restjson.Read, a.listDeadLetters, "events that were given up, oldest first"),
-		op("GetDeadLetter", "GET", "/v1/dead-letters/{number}", restjson.Read, a.getDeadLetter, "with the event"),
-		op("DeleteDeadLetter", "DELETE", "/v1/dead-letters/{number}", restjson.Deploy, a.deleteDeadLetter, ""),
+		nodeOp("ListDeadLetters", "GET /v1/dead-letters", restjson.Read, a.listDeadLetters, "events that were given up, oldest first"),
+		nodeOp("GetDeadLetter", "GET /v1/dead-letters/{number}", restjson.Read, a.getDeadLetter, "with the event"),
+		nodeOp("DeleteDeadLetter", "DELETE /v1/dead-letters/{number}", restjson.Deploy, a.deleteDeadLetter, ""),
 	}
 }
 
@@ -57,7 +54,7 @@ func shownLetter(l persist.DeadLetter) deadLetter {
 
 // listDeadLetters is GET /v1/dead-letters?after=NUMBER&limit=N.
 func (a *api) listDeadLetters(w http.ResponseWriter, r *http.Request) error {
-	limit, err := wholeNumber(r, "limit", pageSize, persist.MaxDeadLetters)
+	limit, err := restjson.Number(r, "limit", pageSize, persist.MaxDeadLetters)
 	if err != nil {
 		return err
 	}
@@ -79,7 +76,7 @@ func (a *api) listDeadLetters(w http.ResponseWriter, r *http.Request) error {
 	for _, l := range letters {
 		reply.DeadLetters = append(reply.DeadLetters, shownLetter(l))
 	}
-	return writeJSON(w, http.StatusOK, reply)
+	return restjson.WriteJSON(w, http.StatusOK, reply)
 }
 
 // letterNumber reads the number in the path.
@@ -108,7 +105,7 @@ func (a *api) getDeadLetter(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return letterNotFound(err, number)
 	}
-	return writeJSON(w, http.StatusOK, shownLetter(letter))
+	return restjson.WriteJSON(w, http.StatusOK, shownLetter(letter))
 }
 
 func (a *api) deleteDeadLetter(w http.ResponseWriter, r *http.Request) error {

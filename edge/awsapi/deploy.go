@@ -4,6 +4,7 @@ import (
 	"net/http"
 
 	"ledge/edge"
+	"ledge/edge/awsapi/restjson"
 	"ledge/persist"
 )
 
@@ -91,7 +92,7 @@ func (a *api) deploy(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	var req deployRequest
-	if err := readJSON(r, &req); err != nil {
+	if err := restjson.ReadJSON(r, &req); err != nil {
 		return err
 	}
 	if err := req.settings().Ledge.permit(r.Context()); err != nil {
@@ -119,5 +120,5 @@ func (a *api) deploy(w http.ResponseWriter, r *http.Request) error {
 		},
 		Routes: shownRoutes(done.Routes),
 	}
-	return writeJSON(w, status, reply)
+	return restjson.WriteJSON(w, status, reply)
 }

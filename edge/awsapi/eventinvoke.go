@@ -1,6 +1,7 @@
 package awsapi
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -148,7 +149,7 @@ func (a *api) storeEventInvoke(w http.ResponseWriter, r *http.Request, present f
 		return err
 	}
 	var req eventInvokeRequest
-	if err := readJSON(r, &req); err != nil {
+	if err := restjson.ReadJSON(r, &req); err != nil {
 		return err
 	}
 	c, err := present(name, qualifier)
@@ -162,20 +163,12 @@ func (a *api) storeEventInvoke(w http.ResponseWriter, r *http.Request, present f
 	if err != nil {
 		return a.eventInvokeNotFound(err, name, qualifier)
 	}
-	return writeJSON(w, http.StatusOK, a.eventInvokeOf(stored))
+	return restjson.WriteJSON(w, http.StatusOK, a.eventInvokeOf(stored))
 }
 
 func (a *api) eventInvokeNotFound(err error, name, qualifier string) error {
-	if !errors.Is(err, persist.ErrNotFound) {
-		return err
-	}
-	if _, missing := a.Store.GetFunction(name, qualifier); missing != nil {
-		return a.functionNotFound(missing, name, qualifier)
-	}
-	if qualifier == "" {
-		qualifier = persist.Latest
-	}
-	return notFound("The function " + a.arn(name, qualifier) + " doesn't have an EventInvokeConfig")
+	arn := a.arn(name, cmp.Or(qualifier, persist.Latest))
+	return a.lacking(err, name, qualifier, notFound("The function "+arn+" doesn't have an EventInvokeConfig"))
 }
 
 func (a *api) getEventInvokeConfig(w http.ResponseWriter, r *http.Request) error {
@@ -187,7 +180,7 @@ func (a *api) getEventInvokeConfig(w http.ResponseWriter, r *http.Request) error
 	if err != nil {
 		return a.eventInvokeNotFound(err, name, qualifier)
 	}
-	return writeJSON(w, http.StatusOK, a.eventInvokeOf(c))
+	return restjson.WriteJSON(w, http.StatusOK, a.eventInvokeOf(c))
 }
 
 func (a *api) listEventInvokeConfigs(w http.ResponseWriter, r *http.Request) error {
@@ -210,7 +203,7 @@ func (a *api) listEventInvokeConfigs(w http.ResponseWriter, r *http.Request) err
 	for _, c := range page {
 		reply.FunctionEventInvokeConfigs = append(reply.FunctionEventInvokeConfigs, a.eventInvokeOf(c))
 	}
-	return writeJSON(w, http.StatusOK, reply)
+	return restjson.WriteJSON(w, http.StatusOK, reply)
 }
 
 func (a *api) deleteEventInvokeConfig(w http.ResponseWriter, r *http.Request) error {

@@ -20,8 +20,8 @@ import (
 const (
 	codeNotFound = "ResourceNotFoundException"
 	codeConflict = "ResourceConflictException"
-	codeInvalid  = "InvalidParameterValueException"
-	codeContent  = "InvalidRequestContentException"
+	codeInvalid  = restjson.CodeInvalid // for other reasons than codeValidation
+	codeContent  = restjson.CodeContent
 	codeTooLarge = "RequestTooLargeException" // of invocations
 	// codeEntityTooLarge is not in the service model; it is what Lambda answers to
 	// a body that it does not read.
@@ -29,6 +29,7 @@ const (
 	codeThrottled      = "TooManyRequestsException"
 	codePrecondition   = "PreconditionFailedException"
 	codeService        = "ServiceException"
+	codeValidation     = restjson.CodeValidation
 )
 
 // fault is an error as a client of AWS sees it.

@@ -79,7 +79,7 @@ func (q *createFunctionRequest) check() error {
 
 func (a *api) createFunction(w http.ResponseWriter, r *http.Request) error {
 	var req createFunctionRequest
-	if err := readJSON(r, &req); err != nil {
+	if err := restjson.ReadJSON(r, &req); err != nil {
 		return err
 	}
 	name, qualifier, err := parseName(req.FunctionName)
@@ -116,7 +116,7 @@ func (a *api) createFunction(w http.ResponseWriter, r *http.Request) error {
 		return mandatory(err)
 	}
 	// The ARN is the function's even where a version was published, as Lambda's is.
-	return writeJSON(w, http.StatusCreated, a.configurationOf(done.Function, ""))
+	return restjson.WriteJSON(w, http.StatusCreated, a.configurationOf(done.Function, ""))
 }
 
 // mandatory words the lack of a runtime or a handler as Lambda does. Here a Wasm
@@ -154,7 +154,7 @@ func (a *api) updateFunctionCode(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	var req updateFunctionCodeRequest
-	if err := readJSON(r, &req); err != nil {
+	if err := restjson.ReadJSON(r, &req); err != nil {
 		return err
 	}
 	if err := req.check(); err != nil {
@@ -195,7 +195,7 @@ func (a *api) updateFunctionConfiguration(w http.ResponseWriter, r *http.Request
 		return err
 	}
 	var req updateFunctionConfigurationRequest
-	if err := readJSON(r, &req); err != nil {
+	if err := restjson.ReadJSON(r, &req); err != nil {
 		return err
 	}
 	if err := req.Ledge.permit(r.Context()); err != nil {
@@ -211,7 +211,7 @@ func (a *api) update(w http.ResponseWriter, r *http.Request, c edge.Change) erro
 	if err != nil {
 		return a.functionNotFound(err, c.Name, "")
 	}
-	return writeJSON(w, http.StatusOK, a.configurationOf(done.Function, published(done.Function)))
+	return restjson.WriteJSON(w, http.StatusOK, a.configurationOf(done.Function, published(done.Function)))
 }
 
 func (a *api) getFunction(w http.ResponseWriter, r *http.Request) error {
@@ -237,7 +237,7 @@ func (a *api) getFunction(w http.ResponseWriter, r *http.Request) error {
 		}
 		reply.Tags = latest.Tags
 	}
-	return writeJSON(w, http.StatusOK, reply)
+	return restjson.WriteJSON(w, http.StatusOK, reply)
 }
 
 func (a *api) getFunctionConfiguration(w http.ResponseWriter, r *http.Request) error {
@@ -245,7 +245,7 @@ func (a *api) getFunctionConfiguration(w http.ResponseWriter, r *http.Request) e
 	if err != nil {
 		return err
 	}
-	return writeJSON(w, http.StatusOK, a.configurationOf(fn, qualifier))
+	return restjson.WriteJSON(w, http.StatusOK, a.configurationOf(fn, qualifier))
 }
 
 // lookUp returns the stored function that r names, and the qualifier it used.
@@ -311,7 +311,7 @@ func (a *api) listFunctions(w http.ResponseWriter, r *http.Request) error {
 			reply.NextMarker += ":" + last.Version
 		}
 	}
-	return writeJSON(w, http.StatusOK, reply)
+	return restjson.WriteJSON(w, http.StatusOK, reply)
 }
 
 func (a *api) deleteFunction(w http.ResponseWriter, r *http.Request) error {
@@ -373,5 +373,5 @@ func (a *api) getAccountSettings(w http.ResponseWriter, _ *http.Request) error {
 	for _, l := range layers {
 		reply.AccountUsage.TotalCodeSize += l.CodeSize
 	}
-	return writeJSON(w, http.StatusOK, reply)
+	return restjson.WriteJSON(w, http.StatusOK, reply)
 }

@@ -264,3 +264,15 @@ func (a *api) functionNotFound(err error, name, qualifier string) error {
 	}
 	return err
 }
+
+// lacking is what, where err is the store's "not found" about something of a
+// function that is there, and otherwise as functionNotFound.
+func (a *api) lacking(err error, name, qualifier string, what *fault) error {
+	if !errors.Is(err, persist.ErrNotFound) {
+		return err
+	}
+	if _, missing := a.Store.GetFunction(name, qualifier); missing != nil {
+		return a.functionNotFound(missing, name, qualifier)
+	}
+	return what
+}

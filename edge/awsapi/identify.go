@@ -41,8 +41,8 @@ func (a *api) identify(w http.ResponseWriter, r *http.Request, op *restjson.Oper
 // signedFor returns the services that a request for op may be signed for. Tools
 // that know no service "ledge", such as curl, sign the node's own for Lambda.
 func signedFor(op *restjson.Operation) []string {
-	if op.Service == serviceNode {
-		return []string{serviceNode, serviceLambda}
+	if op.Service == restjson.ServiceNode {
+		return []string{restjson.ServiceNode, serviceLambda}
 	}
 	return []string{op.Service}
 }

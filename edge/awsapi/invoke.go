@@ -75,10 +75,13 @@ func clientContext(header string) ([]byte, error) {
 	}
 	text, err := base64.StdEncoding.DecodeString(header)
 	if err != nil {
-		return nil, &fault{Status: http.StatusBadRequest, Code: codeContent,
-			Message: "Client context must be a valid Base64-encoded JSON object."}
+		return nil, badClientContext()
 	}
 	return text, nil
+}
+
+func badClientContext() *fault {
+	return &fault{Status: http.StatusBadRequest, Code: codeContent, Message: "Client context must be a valid Base64-encoded JSON object."}
 }
 
 // checkPayload refuses what is no JSON for a function that takes only that:
@@ -98,9 +101,9 @@ func (a *api) checkPayload(c *call) error {
 	if fn.Runtime == engine.RuntimeWASI || fn.Runtime == engine.RuntimeExtism {
 		return nil
 	}
-	var any json.RawMessage
+	err = json.Unmarshal(c.payload, new(json.RawMessage)) // it says what is wrong
 	return &fault{Status: http.StatusBadRequest, Code: codeContent,
-		Message: fmt.Sprintf("Could not parse request body into json: Could not parse payload into json: %v", json.Unmarshal(c.payload, &any))}
+		Message: fmt.Sprintf("Could not parse request body into json: Could not parse payload into json: %v", err)}
 }
 
 // invoke is https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html.
@@ -164,7 +167,7 @@ func (a *api) enqueue(w http.ResponseWriter, c *call) error {
 		return a.functionNotFound(err, c.name, c.qualifier)
 	}
 	id := engine.NewRequestID()
-	w.Header().Set("X-Amzn-Requestid", id.String()) // the one that its logs have
+	w.Header().Set(requestIDHeader, id.String()) // the one that its logs have
 	err := a.Async.InvokeAsync(c.name, c.qualifier, id, c.payload)
 	if errors.Is(err, persist.ErrQueueFull) {
 		return &fault{Status: http.StatusTooManyRequests, Code: codeThrottled, Reason: "CallerRateLimitExceeded", Retry: 1,
@@ -183,7 +186,7 @@ func (a *api) invokeAsync(w http.ResponseWriter, r *http.Request) error {
 	if err := a.enqueue(w, &c); err != nil {
 		return err
 	}
-	return writeJSON(w, http.StatusAccepted, struct{ Status int }{http.StatusAccepted})
+	return restjson.WriteJSON(w, http.StatusAccepted, struct{ Status int }{http.StatusAccepted})
 }
 
 // outcome is what came of an invocation.
@@ -200,7 +203,7 @@ func (a *api) run(w http.ResponseWriter, r *http.Request, c *call) (outcome, err
 		Function: c.name, Qualifier: c.qualifier, Source: engine.SourceAPI,
 		RequestID: engine.NewRequestID(), Payload: c.payload, ClientContext: c.client,
 	}
-	w.Header().Set("X-Amzn-Requestid", inv.RequestID.String()) // the one that its logs have
+	w.Header().Set(requestIDHeader, inv.RequestID.String()) // the one that its logs have
 	var res engine.Result
 	err := a.Invoker.Invoke(r.Context(), &inv, &res)
 	done := outcome{reply: res.Payload}
@@ -208,8 +211,7 @@ func (a *api) run(w http.ResponseWriter, r *http.Request, c *call) (outcome, err
 		failure, own := engine.AsFunctionError(err)
 		switch {
 		case errors.Is(err, engine.ErrClientContext):
-			return done, &fault{Status: http.StatusBadRequest, Code: codeContent,
-				Message: "Client context must be a valid Base64-encoded JSON object."}
+			return done, badClientContext()
 		case !own || r.Context().Err() != nil:
 			return done, a.functionNotFound(err, c.name, c.qualifier)
 		}

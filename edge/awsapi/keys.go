@@ -10,20 +10,15 @@ import (
 
 // keyOperations are those for the node's keys and its audit log.
 func (a *api) keyOperations() []restjson.Operation {
-	op := func(name, method, path string, serve restjson.Handler) restjson.Operation {
-		return restjson.Operation{Service: serviceNode, Name: name, Method: method, Path: path, Access: restjson.Admin, Serve: serve}
-	}
 	const secret = "the reply has a secret, so only over TLS or from the node itself"
-	create := op("CreateKey", "POST", "/v1/keys", a.createKey)
-	rotate := op("RotateKey", "POST", "/v1/keys/{id}/rotate", a.rotateKey)
-	create.Note, rotate.Note = secret, secret
 	return []restjson.Operation{
-		create, rotate,
-		op("ListKeys", "GET", "/v1/keys", a.listKeys),
-		op("GetKey", "GET", "/v1/keys/{id}", a.getKey),
-		op("UpdateKey", "PATCH", "/v1/keys/{id}", a.updateKey),
-		op("DeleteKey", "DELETE", "/v1/keys/{id}", a.deleteKey),
-		op("ReadAudit", "GET", "/v1/audit", a.readAudit),
+		nodeOp("CreateKey", "POST /v1/keys", restjson.Admin, a.createKey, secret),
+		nodeOp("RotateKey", "POST /v1/keys/{id}/rotate", restjson.Admin, a.rotateKey, secret),
+		nodeOp("ListKeys", "GET /v1/keys", restjson.Admin, a.listKeys, ""),
+		nodeOp("GetKey", "GET /v1/keys/{id}", restjson.Admin, a.getKey, ""),
+		nodeOp("UpdateKey", "PATCH /v1/keys/{id}", restjson.Admin, a.updateKey, ""),
+		nodeOp("DeleteKey", "DELETE /v1/keys/{id}", restjson.Admin, a.deleteKey, ""),
+		nodeOp("ReadAudit", "GET /v1/audit", restjson.Admin, a.readAudit, ""),
 	}
 }
 
@@ -72,8 +67,8 @@ func (a *api) keyring() (*identity.Keyring, error) {
 // mayReveal refuses to send a new secret where others on the network can read it.
 // It comes before the secret is made: rotating would otherwise stop a key for
 // nothing.
-func (a *api) mayReveal(r *http.Request) error {
-	if a.Keys.Private(identity.FromHTTP(r)) {
+func mayReveal(r *http.Request) error {
+	if request := identity.FromHTTP(r); request.Private() {
 		return nil
 	}
 	return &fault{Status: http.StatusForbidden, Code: restjson.CodeDenied,
@@ -94,7 +89,7 @@ func (a *api) createKey(w http.ResponseWriter, r *http.Request) error {
 	}
 	keys, err := a.keyring()
 	if err == nil {
-		err = a.mayReveal(r)
+		err = mayReveal(r)
 	}
 	if err == nil {
 		err = restjson.ReadJSON(r, &req)
@@ -115,7 +110,7 @@ func (a *api) createKey(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	restjson.About(r.Context(), issued.ID)
-	return writeJSON(w, http.StatusCreated, issuedKey(issued))
+	return restjson.WriteJSON(w, http.StatusCreated, issuedKey(issued))
 }
 
 func (a *api) listKeys(w http.ResponseWriter, _ *http.Request) error {
@@ -127,7 +122,7 @@ func (a *api) listKeys(w http.ResponseWriter, _ *http.Request) error {
 	for _, info := range keys.List() {
 		reply.Keys = append(reply.Keys, shownKey(info))
 	}
-	return writeJSON(w, http.StatusOK, reply)
+	return restjson.WriteJSON(w, http.StatusOK, reply)
 }
 
 func (a *api) getKey(w http.ResponseWriter, r *http.Request) error {
@@ -139,7 +134,7 @@ func (a *api) getKey(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return writeJSON(w, http.StatusOK, shownKey(info))
+	return restjson.WriteJSON(w, http.StatusOK, shownKey(info))
 }
 
 // updateKey is PATCH /v1/keys/{id}. Members that are missing stay as they are.
@@ -163,7 +158,7 @@ func (a *api) updateKey(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return writeJSON(w, http.StatusOK, shownKey(info))
+	return restjson.WriteJSON(w, http.StatusOK, shownKey(info))
 }
 
 func (a *api) deleteKey(w http.ResponseWriter, r *http.Request) error {
@@ -184,7 +179,7 @@ func (a *api) rotateKey(w http.ResponseWriter, r *http.Request) error {
 	restjson.About(r.Context(), r.PathValue("id"))
 	keys, err := a.keyring()
 	if err == nil {
-		err = a.mayReveal(r)
+		err = mayReveal(r)
 	}
 	if err != nil {
 		return err
@@ -193,5 +188,5 @@ func (a *api) rotateKey(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return writeJSON(w, http.StatusOK, issuedKey(issued))
+	return restjson.WriteJSON(w, http.StatusOK, issuedKey(issued))
 }

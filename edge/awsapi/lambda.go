@@ -87,9 +87,6 @@ func (a *api) servedLambda() []restjson.Operation {
 	)
 	op := lambdaOp
 	maxPayload := engine.DefaultLimits().RequestBytes
-	code := op("GetFunctionCode", "GET /v1/functions/{name}/code", read, a.getFunctionCode, "a function's files as a zip, whose hash is not CodeSha256")
-	content := op("GetLayerContent", "GET /v1/layers/{layer}/versions/{version}/content", read, a.getLayerContent, "a layer's files as a zip, whose hash is not CodeSha256")
-	code.Service, content.Service = serviceNode, serviceNode
 	listProvisioned, getProvisioned := chosen(
 		op("ListProvisionedConcurrencyConfigs", "GET "+provision, read, a.listProvisionedConcurrency, ""),
 		op("GetProvisionedConcurrencyConfig", "GET "+provision, read, a.getProvisionedConcurrency, ""), "List", "ALL")
@@ -97,7 +94,8 @@ func (a *api) servedLambda() []restjson.Operation {
 		op("GetLayerVersionByArn", "GET "+layers, read, a.getLayerVersionByArn, "of layers on this node, whatever region and account the ARN has"),
 		op("ListLayers", "GET "+layers, read, a.listLayers, ""), "find", "LayerVersion")
 	return []restjson.Operation{
-		code, content,
+		nodeOp("GetFunctionCode", "GET /v1/functions/{name}/code", read, a.getFunctionCode, "a function's files as a zip, whose hash is not CodeSha256"),
+		nodeOp("GetLayerContent", "GET /v1/layers/{layer}/versions/{version}/content", read, a.getLayerContent, "a layer's files as a zip, whose hash is not CodeSha256"),
 
 		large(inBody(op("CreateFunction", "POST "+functions, deploy, a.createFunction, noteCreate)), MaxUpload),
 		large(op("UpdateFunctionCode", "PUT "+function+"/code", deploy, a.updateFunctionCode, "code only as ZipFile"), MaxUpload),

@@ -156,7 +156,7 @@ func (a *api) publishLayerVersion(w http.ResponseWriter, r *http.Request) error 
 		return err
 	}
 	var req publishLayerRequest
-	if err := readJSON(r, &req); err != nil {
+	if err := restjson.ReadJSON(r, &req); err != nil {
 		return err
 	}
 	if err := req.check(); err != nil {
@@ -170,7 +170,7 @@ func (a *api) publishLayerVersion(w http.ResponseWriter, r *http.Request) error 
 	if err != nil {
 		return err
 	}
-	return writeJSON(w, http.StatusCreated, a.layerWithContent(r, stored))
+	return restjson.WriteJSON(w, http.StatusCreated, a.layerWithContent(r, stored))
 }
 
 // layerOf returns the layer version that the path names.
@@ -209,7 +209,7 @@ func (a *api) getLayerVersion(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return writeJSON(w, http.StatusOK, a.layerWithContent(r, l))
+	return restjson.WriteJSON(w, http.StatusOK, a.layerWithContent(r, l))
 }
 
 func (a *api) getLayerVersionByArn(w http.ResponseWriter, r *http.Request) error {
@@ -223,7 +223,7 @@ func (a *api) getLayerVersionByArn(w http.ResponseWriter, r *http.Request) error
 	if err != nil {
 		return err
 	}
-	return writeJSON(w, http.StatusOK, a.layerWithContent(r, l))
+	return restjson.WriteJSON(w, http.StatusOK, a.layerWithContent(r, l))
 }
 
 // deleteLayerVersion is idempotent, as Lambda's is.
@@ -283,7 +283,7 @@ func (a *api) listLayers(w http.ResponseWriter, r *http.Request) error {
 	for _, l := range page {
 		reply.Layers = append(reply.Layers, item{l.Name, a.layerArn(l.Name, 0), a.layerItem(l)})
 	}
-	return writeJSON(w, http.StatusOK, reply)
+	return restjson.WriteJSON(w, http.StatusOK, reply)
 }
 
 // listLayerVersions shows the newest first. A layer without versions has an
@@ -312,7 +312,7 @@ func (a *api) listLayerVersions(w http.ResponseWriter, r *http.Request) error {
 	for _, l := range page {
 		reply.LayerVersions = append(reply.LayerVersions, a.layerItem(l))
 	}
-	return writeJSON(w, http.StatusOK, reply)
+	return restjson.WriteJSON(w, http.StatusOK, reply)
 }
 
 // getLayerContent is GET /v1/layers/{layer}/versions/{version}/content: the

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"time"
 
+	"ledge/edge/awsapi/restjson"
 	"ledge/persist"
 )
 
@@ -42,7 +43,7 @@ func (a *api) readLogs(w http.ResponseWriter, r *http.Request) error {
 	if query.Since, err = a.parseSince(r.URL.Query().Get("since")); err != nil {
 		return err
 	}
-	if query.Limit, err = wholeNumber(r, "limit", 0, maxLogRecords); err != nil {
+	if query.Limit, err = restjson.Number(r, "limit", 0, maxLogRecords); err != nil {
 		return err
 	}
 	read := a.Logs.Read

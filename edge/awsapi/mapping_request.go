@@ -3,8 +3,6 @@ package awsapi
 import (
 	"context"
 	"encoding/json"
-	"math"
-	"time"
 
 	"ledge/persist"
 )
@@ -93,10 +91,10 @@ func (q *mappingRequest) start(kind sourceKind, m *persist.EventSourceMapping) e
 		return invalid("1 validation error detected: Value null at 'startingPosition' failed to satisfy constraint: Member must not be null.")
 	case *q.StartingPosition == startAt:
 		return invalid("Unsupported starting position for arn type: " + m.Source) // as of DynamoDB streams
-	case q.StartingPositionTimestamp != nil && (math.IsNaN(*q.StartingPositionTimestamp) || *q.StartingPositionTimestamp != 0):
+	case q.StartingPositionTimestamp != nil && *q.StartingPositionTimestamp != 0:
 		return invalid("StartingPositionTimestamp is only valid with the starting position AT_TIMESTAMP.")
 	}
-	m.Start, m.StartTime = *q.StartingPosition, time.Time{}
+	m.Start = *q.StartingPosition
 	return nil
 }
 

@@ -105,7 +105,6 @@ type mappingConfiguration struct {
 	ParallelizationFactor          int                `json:",omitempty"`
 	TumblingWindowInSeconds        int                `json:",omitempty"`
 	StartingPosition               string             `json:",omitempty"`
-	StartingPositionTimestamp      *epoch             `json:",omitempty"`
 	FilterCriteria                 *filterCriteria    `json:",omitempty"`
 	DestinationConfig              *destinationConfig `json:",omitempty"`
 }
@@ -143,10 +142,6 @@ func (a *api) mappingOf(m persist.EventSourceMapping, state string) mappingConfi
 	if m.ReportItemFailures {
 		shown.FunctionResponseTypes = []string{reportItemFailures}
 	}
-	if !m.StartTime.IsZero() {
-		at := epochOf(m.StartTime)
-		shown.StartingPositionTimestamp = &at
-	}
 	if len(m.Filters) > 0 {
 		shown.FilterCriteria = new(filterCriteria)
 		for _, pattern := range m.Filters {
@@ -163,7 +158,7 @@ const reportItemFailures = "ReportBatchItemFailures"
 
 func (a *api) createMapping(w http.ResponseWriter, r *http.Request) error {
 	var req mappingRequest
-	if err := readJSON(r, &req); err != nil {
+	if err := restjson.ReadJSON(r, &req); err != nil {
 		return err
 	}
 	name, qualifier, err := a.mappingTarget(r, req.FunctionName)
@@ -204,7 +199,7 @@ func (a *api) createMapping(w http.ResponseWriter, r *http.Request) error {
 	if !stored.Enabled {
 		state = ""
 	}
-	return writeJSON(w, http.StatusAccepted, a.mappingOf(stored, state))
+	return restjson.WriteJSON(w, http.StatusAccepted, a.mappingOf(stored, state))
 }
 
 // mappingTarget returns the function that a request's body names, which must
@@ -251,7 +246,7 @@ func (a *api) getMapping(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return writeJSON(w, http.StatusOK, a.mappingOf(m, ""))
+	return restjson.WriteJSON(w, http.StatusOK, a.mappingOf(m, ""))
 }
 
 func (a *api) updateMapping(w http.ResponseWriter, r *http.Request) error {
@@ -260,7 +255,7 @@ func (a *api) updateMapping(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	var req mappingRequest
-	if err := readJSON(r, &req); err != nil {
+	if err := restjson.ReadJSON(r, &req); err != nil {
 		return err
 	}
 	if req.FunctionName != nil {
@@ -282,7 +277,7 @@ func (a *api) updateMapping(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return a.functionNotFound(err, m.Function, m.Qualifier)
 	}
-	return writeJSON(w, http.StatusAccepted, a.mappingOf(stored, ""))
+	return restjson.WriteJSON(w, http.StatusAccepted, a.mappingOf(stored, ""))
 }
 
 func (a *api) deleteMapping(w http.ResponseWriter, r *http.Request) error {
@@ -293,7 +288,7 @@ func (a *api) deleteMapping(w http.ResponseWriter, r *http.Request) error {
 	if m, err = a.Store.DeleteMapping(m.ID); err != nil {
 		return mappingNotFound(err)
 	}
-	return writeJSON(w, http.StatusAccepted, a.mappingOf(m, "Deleting"))
+	return restjson.WriteJSON(w, http.StatusAccepted, a.mappingOf(m, "Deleting"))
 }
 
 func (a *api) listMappings(w http.ResponseWriter, r *http.Request) error {
@@ -332,7 +327,7 @@ func (a *api) listMappings(w http.ResponseWriter, r *http.Request) error {
 	for _, m := range page {
 		reply.EventSourceMappings = append(reply.EventSourceMappings, a.mappingOf(m, ""))
 	}
-	return writeJSON(w, http.StatusOK, reply)
+	return restjson.WriteJSON(w, http.StatusOK, reply)
 }
 
 // checkPattern refuses an event pattern that is no JSON object. What it may say

@@ -8,29 +8,25 @@ import (
 	"ledge/edge/awsapi/restjson"
 )
 
-// serviceNode is the service of what AWS has no API for, under /v1/.
-const serviceNode = "ledge"
+// nodeOp declares an operation of the node's own: what AWS has no API for, under
+// /v1/. Paths with {name} are about that function.
+func nodeOp(name, route string, access restjson.Access, serve restjson.Handler, note string) restjson.Operation {
+	op := lambdaOp(name, route, access, serve, note)
+	op.Service = restjson.ServiceNode
+	return op
+}
 
-// nodeOperations are the node's own.
+// nodeOperations are the node's own about itself, functions and routes.
 func (a *api) nodeOperations() []restjson.Operation {
-	node := func(name, method, path string, access restjson.Access, serve restjson.Handler) restjson.Operation {
-		return restjson.Operation{Service: serviceNode, Name: name, Method: method, Path: path, Access: access, Serve: serve}
-	}
-	deploy := node("Deploy", "PUT", "/v1/functions/{name}", restjson.Deploy, a.deploy)
-	deploy.Function, deploy.MaxBody = namedFunction, MaxUpload
-	deploy.Note = "code, settings and routes of a function in one step"
-	logs := node("ReadLogs", "GET", "/v1/functions/{name}/logs", restjson.Read, a.readLogs)
-	logs.Function = namedFunction
-	putRoute := node("PutRoute", "PUT", "/v1/routes", restjson.Deploy, a.putRoute)
-	putRoute.InBody = true
-	deleteRoute := node("DeleteRoute", "DELETE", "/v1/routes", restjson.Deploy, a.deleteRoute)
-	deleteRoute.InBody = true
 	return []restjson.Operation{
-		node("GetVersion", "GET", "/v1/version", restjson.Read, a.getVersion),
-		node("GetHealth", "GET", "/v1/health", restjson.Read, a.getHealth),
-		node("ListOperations", "GET", "/v1/operations", restjson.Read, a.listOperations),
-		deploy, logs, putRoute, deleteRoute,
-		node("ListRoutes", "GET", "/v1/routes", restjson.Read, a.listRoutes),
+		nodeOp("GetVersion", "GET /v1/version", restjson.Read, a.getVersion, ""),
+		nodeOp("GetHealth", "GET /v1/health", restjson.Read, a.getHealth, ""),
+		nodeOp("ListOperations", "GET /v1/operations", restjson.Read, a.listOperations, ""),
+		large(nodeOp("Deploy", "PUT /v1/functions/{name}", restjson.Deploy, a.deploy, "code, settings and routes of a function in one step"), MaxUpload),
+		nodeOp("ReadLogs", "GET /v1/functions/{name}/logs", restjson.Read, a.readLogs, ""),
+		inBody(nodeOp("PutRoute", "PUT /v1/routes", restjson.Deploy, a.putRoute, "")),
+		inBody(nodeOp("DeleteRoute", "DELETE /v1/routes", restjson.Deploy, a.deleteRoute, "")),
+		nodeOp("ListRoutes", "GET /v1/routes", restjson.Read, a.listRoutes, ""),
 	}
 }
 
@@ -46,7 +42,7 @@ func namedFunction(r *http.Request) string {
 
 // getVersion is GET /v1/version.
 func (a *api) getVersion(w http.ResponseWriter, _ *http.Request) error {
-	return writeJSON(w, http.StatusOK, a.Version)
+	return restjson.WriteJSON(w, http.StatusOK, a.Version)
 }
 
 // getHealth is GET /v1/health. A node with problems still serves, so it answers
@@ -65,7 +61,7 @@ func (a *api) getHealth(w http.ResponseWriter, _ *http.Request) error {
 	if len(reply.Problems) > 0 {
 		reply.Status = "degraded"
 	}
-	return writeJSON(w, http.StatusOK, reply)
+	return restjson.WriteJSON(w, http.StatusOK, reply)
 }
 
 // listOperations is GET /v1/operations: what this node can do, so that a tool
@@ -83,7 +79,7 @@ func (a *api) listOperations(w http.ResponseWriter, _ *http.Request) error {
 		}
 		reply.Operations = append(reply.Operations, operation{op.Service, op.Name, support, op.Note})
 	}
-	return writeJSON(w, http.StatusOK, reply)
+	return restjson.WriteJSON(w, http.StatusOK, reply)
 }
 
 func byName(a, b restjson.Operation) int {

@@ -271,7 +271,7 @@ func TestStuckUpload(t *testing.T) {
 	serve := func(pause time.Duration) *httptest.Server {
 		a := &api{rooms: slot, bodyPause: pause}
 		upload := &restjson.Operation{MaxBody: MaxUpload, Serve: func(w http.ResponseWriter, r *http.Request) error {
-			if err := readJSON(r, &createFunctionRequest{}); err != nil {
+			if err := restjson.ReadJSON(r, &createFunctionRequest{}); err != nil {
 				return err
 			}
 			w.WriteHeader(http.StatusNoContent)

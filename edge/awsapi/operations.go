@@ -44,7 +44,7 @@ func title(op *restjson.Operation) string {
 		return "Amazon EventBridge Scheduler"
 	case "sts":
 		return "AWS STS"
-	case serviceNode:
+	case restjson.ServiceNode:
 		return "The node's own, under /v1/"
 	}
 	return op.Service

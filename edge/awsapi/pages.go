@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"net/http"
 	"slices"
+
+	"ledge/edge/awsapi/restjson"
 )
 
 // pageSize is the most that one page of a list holds, as in AWS Lambda. A
@@ -12,7 +14,7 @@ const pageSize = 50
 
 // pageLimit reads MaxItems.
 func pageLimit(r *http.Request) (int, error) {
-	limit, err := wholeNumber(r, "MaxItems", pageSize, 10000)
+	limit, err := restjson.Number(r, "MaxItems", pageSize, 10000)
 	return min(limit, pageSize), err
 }
 

@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"strings"
 
+	"ledge/edge/awsapi/restjson"
 	"ledge/persist"
 )
 
@@ -116,7 +117,7 @@ func (a *api) addPermission(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	var req permissionRequest
-	if err := readJSON(r, &req); err != nil {
+	if err := restjson.ReadJSON(r, &req); err != nil {
 		return err
 	}
 	if err := req.check(); err != nil {
@@ -136,7 +137,7 @@ func (a *api) addPermission(w http.ResponseWriter, r *http.Request) error {
 	case err != nil:
 		return a.policyError(err, name, qualifier)
 	}
-	return writeJSON(w, http.StatusCreated, struct{ Statement string }{string(text)})
+	return restjson.WriteJSON(w, http.StatusCreated, struct{ Statement string }{string(text)})
 }
 
 // policyError is what both operations that change a policy answer.
@@ -155,9 +156,7 @@ func (a *api) removePermission(w http.ResponseWriter, r *http.Request) error {
 	}
 	id := r.PathValue("statement")
 	if err := a.Store.RemoveStatement(name, qualifier, id, r.URL.Query().Get("RevisionId")); err != nil {
-		if _, missing := a.Store.GetFunction(name, qualifier); missing == nil && errors.Is(err, persist.ErrNotFound) {
-			return notFound(fmt.Sprintf("Statement %.100s is not found in resource policy.", id))
-		}
+		err = a.lacking(err, name, qualifier, notFound(fmt.Sprintf("Statement %.100s is not found in resource policy.", id)))
 		return a.policyError(err, name, qualifier)
 	}
 	w.WriteHeader(http.StatusNoContent)
@@ -170,14 +169,8 @@ func (a *api) getPolicy(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	p, err := a.Store.GetPolicy(name, qualifier)
-	if errors.Is(err, persist.ErrNotFound) {
-		if _, missing := a.Store.GetFunction(name, qualifier); missing != nil {
-			return a.functionNotFound(missing, name, qualifier)
-		}
-		return notFound("The resource you requested does not exist.")
-	}
 	if err != nil {
-		return err
+		return a.lacking(err, name, qualifier, notFound("The resource you requested does not exist."))
 	}
 	document := struct {
 		Version   string
@@ -191,5 +184,5 @@ func (a *api) getPolicy(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return fmt.Errorf("encode policy: %w", err)
 	}
-	return writeJSON(w, http.StatusOK, struct{ Policy, RevisionId string }{string(text), p.RevisionID})
+	return restjson.WriteJSON(w, http.StatusOK, struct{ Policy, RevisionId string }{string(text), p.RevisionID})
 }

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"slices"
 
+	"ledge/edge"
 	"ledge/edge/awsapi/restjson"
 	"ledge/edge/gateway"
 	"ledge/persist"
@@ -19,17 +20,6 @@ type route struct {
 	Payload     string // "2.0", the default, or "raw"
 	ContentType string `json:",omitempty"` // of raw replies
 	CORS        *cors  `json:",omitempty"`
-}
-
-// cors has the members of API Gateway's Cors
-// (https://docs.aws.amazon.com/apigatewayv2/latest/api-reference/apis-apiid.html).
-type cors struct {
-	AllowOrigins     []string `json:",omitempty"`
-	AllowMethods     []string `json:",omitempty"`
-	AllowHeaders     []string `json:",omitempty"`
-	ExposeHeaders    []string `json:",omitempty"`
-	MaxAge           int      `json:",omitempty"` // seconds
-	AllowCredentials bool     `json:",omitempty"`
 }
 
 // stored returns the record of a route that a client sent. The gateway checks
@@ -47,13 +37,7 @@ func (q *route) stored() (persist.Route, error) {
 	}
 	record := persist.Route{
 		Method: method, Path: path, Function: q.Function, Qualifier: q.Qualifier,
-		Payload: q.Payload, ContentType: q.ContentType,
-	}
-	if c := q.CORS; c != nil {
-		record.CORS = &persist.CORS{
-			AllowOrigins: c.AllowOrigins, AllowMethods: c.AllowMethods, AllowHeaders: c.AllowHeaders,
-			ExposeHeaders: c.ExposeHeaders, MaxAgeSeconds: c.MaxAge, AllowCredentials: c.AllowCredentials,
-		}
+		Payload: q.Payload, ContentType: q.ContentType, CORS: q.CORS.stored(),
 	}
 	return record, nil
 }
@@ -61,16 +45,10 @@ func (q *route) stored() (persist.Route, error) {
 func shownRoute(r persist.Route) route {
 	shown := route{
 		Route: r.Key(), Function: r.Function, Qualifier: r.Qualifier,
-		Payload: r.Payload, ContentType: r.ContentType,
+		Payload: r.Payload, ContentType: r.ContentType, CORS: shownCORS(r.CORS),
 	}
 	if shown.Payload == "" {
-		shown.Payload = "2.0"
-	}
-	if c := r.CORS; c != nil {
-		shown.CORS = &cors{
-			AllowOrigins: c.AllowOrigins, AllowMethods: c.AllowMethods, AllowHeaders: c.AllowHeaders,
-			ExposeHeaders: c.ExposeHeaders, MaxAge: c.MaxAgeSeconds, AllowCredentials: c.AllowCredentials,
-		}
+		shown.Payload = edge.PayloadV2
 	}
 	return shown
 }
@@ -95,7 +73,7 @@ func (a *api) listRoutes(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	slices.SortFunc(routes, byPath)
-	return writeJSON(w, http.StatusOK, struct{ Routes []route }{shownRoutes(routes)})
+	return restjson.WriteJSON(w, http.StatusOK, struct{ Routes []route }{shownRoutes(routes)})
 }
 
 // putRoute is PUT /v1/routes. A route that exists is a conflict, unless the
@@ -105,7 +83,7 @@ func (a *api) putRoute(w http.ResponseWriter, r *http.Request) error {
 		route
 		Replace bool
 	}
-	if err := readJSON(r, &req); err != nil {
+	if err := restjson.ReadJSON(r, &req); err != nil {
 		return err
 	}
 	name, qualifier, err := parseName(req.Function)
@@ -134,7 +112,7 @@ func (a *api) putRoute(w http.ResponseWriter, r *http.Request) error {
 	if err := a.Reconciler.PutRoute(r.Context(), record, req.Replace); err != nil {
 		return a.functionNotFound(err, name, req.Qualifier)
 	}
-	return writeJSON(w, http.StatusOK, shownRoute(record))
+	return restjson.WriteJSON(w, http.StatusOK, shownRoute(record))
 }
 
 // mayTakeRoute refuses to take a route away from a function that the caller may

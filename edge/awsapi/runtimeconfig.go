@@ -1,6 +1,10 @@
 package awsapi
 
-import "net/http"
+import (
+	"net/http"
+
+	"ledge/edge/awsapi/restjson"
+)
 
 // recursion is the one setting of recursive loops that the node has: functions
 // that wait for each other are stopped at the eighth, whatever they want.
@@ -12,7 +16,7 @@ func (a *api) putRecursionConfig(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	var req struct{ RecursiveLoop string }
-	if err := readJSON(r, &req); err != nil {
+	if err := restjson.ReadJSON(r, &req); err != nil {
 		return err
 	}
 	var bad violations
@@ -23,14 +27,14 @@ func (a *api) putRecursionConfig(w http.ResponseWriter, r *http.Request) error {
 	if req.RecursiveLoop != recursion {
 		return unsupported("RecursiveLoop Allow for "+name, "recursive loops always end; use Terminate")
 	}
-	return writeJSON(w, http.StatusOK, struct{ RecursiveLoop string }{recursion})
+	return restjson.WriteJSON(w, http.StatusOK, struct{ RecursiveLoop string }{recursion})
 }
 
 func (a *api) getRecursionConfig(w http.ResponseWriter, r *http.Request) error {
 	if _, err := a.existing(r); err != nil {
 		return err
 	}
-	return writeJSON(w, http.StatusOK, struct{ RecursiveLoop string }{recursion})
+	return restjson.WriteJSON(w, http.StatusOK, struct{ RecursiveLoop string }{recursion})
 }
 
 // existing is unqualified for a function that must exist.
@@ -60,7 +64,7 @@ func (a *api) putRuntimeManagement(w http.ResponseWriter, r *http.Request) error
 		UpdateRuntimeOn   string
 		RuntimeVersionArn *string
 	}
-	if err := readJSON(r, &req); err != nil {
+	if err := restjson.ReadJSON(r, &req); err != nil {
 		return err
 	}
 	var bad violations
@@ -71,7 +75,7 @@ func (a *api) putRuntimeManagement(w http.ResponseWriter, r *http.Request) error
 	if req.UpdateRuntimeOn != "Auto" || req.RuntimeVersionArn != nil && *req.RuntimeVersionArn != "" {
 		return unsupported("UpdateRuntimeOn "+req.UpdateRuntimeOn, "the runtimes are part of the appliance and change with it; use Auto")
 	}
-	return writeJSON(w, http.StatusOK, runtimeManagement{a.arn(fn.Name, qualifier), "Auto"})
+	return restjson.WriteJSON(w, http.StatusOK, runtimeManagement{a.arn(fn.Name, qualifier), "Auto"})
 }
 
 func (a *api) getRuntimeManagement(w http.ResponseWriter, r *http.Request) error {
@@ -79,7 +83,7 @@ func (a *api) getRuntimeManagement(w http.ResponseWriter, r *http.Request) error
 	if err != nil {
 		return err
 	}
-	return writeJSON(w, http.StatusOK, runtimeManagement{a.arn(fn.Name, qualifier), "Auto"})
+	return restjson.WriteJSON(w, http.StatusOK, runtimeManagement{a.arn(fn.Name, qualifier), "Auto"})
 }
 
 // getCodeSigning says that a function has no code signing configuration, as
@@ -89,5 +93,5 @@ func (a *api) getCodeSigning(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return writeJSON(w, http.StatusOK, struct{ FunctionName, CodeSigningConfigArn string }{name, ""})
+	return restjson.WriteJSON(w, http.StatusOK, struct{ FunctionName, CodeSigningConfigArn string }{name, ""})
 }

@@ -2,7 +2,6 @@ package awsapi
 
 import (
 	"errors"
-	"fmt"
 	"net/http"
 
 	"ledge/edge/awsapi/restjson"
@@ -61,7 +60,7 @@ func (a *api) serve(w http.ResponseWriter, r *http.Request, op *restjson.Operati
 // audited runs op, on the record where it changes something.
 func (a *api) audited(w http.ResponseWriter, r *http.Request, op *restjson.Operation, who admitted, resource string) error {
 	if !op.Changes() {
-		return run(op, w, r)
+		return op.Answer(w, r)
 	}
 	record, err := a.beginAudit(w, r, op, who, resource)
 	if err != nil {
@@ -69,20 +68,13 @@ func (a *api) audited(w http.ResponseWriter, r *http.Request, op *restjson.Opera
 	}
 	err = errPanic
 	defer func() { a.endAudit(r, record, err) }()
-	err = run(op, w, r)
+	err = op.Answer(w, r)
 	return err
 }
 
 // errPanic is what the audit log says of an operation that neither succeeded nor
 // failed. It may have changed something.
 var errPanic = errors.New("the operation ended in a panic, a mistake in the node")
-
-func run(op *restjson.Operation, w http.ResponseWriter, r *http.Request) error {
-	if op.Serve == nil {
-		return restjson.NotImplemented(fmt.Sprintf("%s is not implemented by this node: %s", op.Name, op.Note))
-	}
-	return op.Serve(w, r)
-}
 
 func maxBody(op *restjson.Operation) int64 {
 	if op.MaxBody > 0 {

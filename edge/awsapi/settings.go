@@ -4,8 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"regexp"
-	"strings"
-	"unicode/utf8"
 
 	"ledge/engine"
 	"ledge/persist"
@@ -59,9 +57,7 @@ func (s *settings) check() error {
 	}
 	if s.Handler != nil && *s.Handler != "" {
 		bad.Length(*s.Handler, "handler", 0, maxHandler)
-		if strings.ContainsAny(*s.Handler, " \t\r\n\v\f") {
-			bad.Matches(*s.Handler, "handler", handlerPattern)
-		}
+		bad.Matches(*s.Handler, "handler", handlerPattern)
 	}
 	if s.Role != nil && *s.Role != "" {
 		bad.Length(*s.Role, "role", 1, maxRole)
@@ -242,7 +238,7 @@ func set[T any](at *T, value *T) {
 // Lambda's bounds.
 func checkDescription(text *string) error {
 	var bad violations
-	if text != nil && utf8.RuneCountInString(*text) > maxDescription {
+	if text != nil {
 		bad.Length(*text, "description", 0, maxDescription)
 	}
 	return bad.Err()

@@ -45,14 +45,18 @@ func checkTags(tags map[string]string) error {
 
 var mappingArnPattern = regexp.MustCompile(`^arn:[a-zA-Z0-9-]+:lambda:[a-zA-Z0-9-]+:\d{12}:event-source-mapping:([a-fA-F0-9-]{36})$`)
 
-// tagged is what a request on tags is about: a function or a mapping.
-type tagged struct{ function, mapping string }
+// tagged is what a request on tags is about: a mapping, or the function of that
+// name where mapping is nil.
+type tagged struct {
+	function string
+	mapping  *persist.EventSourceMapping
+}
 
 func (a *api) taggedBy(r *http.Request) (tagged, error) {
 	arn := r.PathValue("resource")
 	if found := mappingArnPattern.FindStringSubmatch(arn); found != nil {
 		m, err := a.mapping(r, found[1])
-		return tagged{function: m.Function, mapping: m.ID}, err
+		return tagged{mapping: &m}, err
 	}
 	if !strings.HasPrefix(arn, "arn:") {
 		var bad violations
@@ -71,9 +75,8 @@ func (a *api) taggedBy(r *http.Request) (tagged, error) {
 
 // retag sets and removes tags.
 func (a *api) retag(r *http.Request, what tagged, set map[string]string, remove []string) error {
-	if what.mapping != "" {
-		err := a.Store.TagMapping(what.mapping, set, remove, checkTags)
-		return mappingNotFound(err)
+	if what.mapping != nil {
+		return mappingNotFound(a.Store.TagMapping(what.mapping.ID, set, remove, checkTags))
 	}
 	return a.functionNotFound(a.Reconciler.Tag(r.Context(), what.function, set, remove, checkTags), what.function, "")
 }
@@ -84,7 +87,7 @@ func (a *api) tagResource(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	var req struct{ Tags map[string]string }
-	if err := readJSON(r, &req); err != nil {
+	if err := restjson.ReadJSON(r, &req); err != nil {
 		return err
 	}
 	var bad violations
@@ -126,12 +129,8 @@ func (a *api) listTags(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	var tags map[string]string
-	if what.mapping != "" {
-		m, err := a.Store.GetMapping(what.mapping)
-		if err != nil {
-			return mappingNotFound(err)
-		}
-		tags = m.Tags
+	if what.mapping != nil {
+		tags = what.mapping.Tags
 	} else {
 		fn, err := a.Store.GetFunction(what.function, persist.Latest)
 		if err != nil {
@@ -142,5 +141,5 @@ func (a *api) listTags(w http.ResponseWriter, r *http.Request) error {
 	if tags == nil {
 		tags = map[string]string{}
 	}
-	return writeJSON(w, http.StatusOK, struct{ Tags map[string]string }{tags})
+	return restjson.WriteJSON(w, http.StatusOK, struct{ Tags map[string]string }{tags})
 }

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"strings"
 
+	"ledge/edge/awsapi/restjson"
 	"ledge/edge/gateway"
 	"ledge/persist"
 )
@@ -21,17 +22,8 @@ const (
 	urlBuffered = "BUFFERED"
 )
 
-// urlCORS is Lambda's Cors.
-type urlCORS struct {
-	AllowCredentials bool     `json:",omitempty"`
-	AllowHeaders     []string `json:",omitempty"`
-	AllowMethods     []string `json:",omitempty"`
-	AllowOrigins     []string `json:",omitempty"`
-	ExposeHeaders    []string `json:",omitempty"`
-	MaxAge           int      `json:",omitempty"` // seconds
-}
-
-func (c *urlCORS) check(bad *violations) {
+// checkURLCORS holds c to the service model of function URLs.
+func checkURLCORS(c *cors, bad *violations) {
 	for _, list := range []struct {
 		values       []string
 		at           string
@@ -51,17 +43,12 @@ func (c *urlCORS) check(bad *violations) {
 	bad.Between(int64(c.MaxAge), "cors.maxAge", 0, 86400)
 }
 
-func (c *urlCORS) stored() *persist.CORS {
-	if c == nil {
+// storedURLCORS is c as it is stored: an empty one takes away what there was.
+func storedURLCORS(c *cors) *persist.CORS {
+	if c == nil || c.empty() {
 		return nil
 	}
-	if len(c.AllowOrigins)+len(c.AllowMethods)+len(c.AllowHeaders)+len(c.ExposeHeaders) == 0 && c.MaxAge == 0 && !c.AllowCredentials {
-		return nil // {} takes it away
-	}
-	return &persist.CORS{
-		AllowOrigins: c.AllowOrigins, AllowMethods: c.AllowMethods, AllowHeaders: c.AllowHeaders,
-		ExposeHeaders: c.ExposeHeaders, MaxAgeSeconds: c.MaxAge, AllowCredentials: c.AllowCredentials,
-	}
+	return c.stored()
 }
 
 // functionURL is Lambda's FunctionUrlConfig.
@@ -69,7 +56,7 @@ type functionURL struct {
 	FunctionUrl      string
 	FunctionArn      string
 	AuthType         string
-	Cors             *urlCORS `json:",omitempty"`
+	Cors             *cors `json:",omitempty"`
 	InvokeMode       string
 	CreationTime     string
 	LastModifiedTime string
@@ -79,18 +66,11 @@ type functionURL struct {
 const urlTime = "2006-01-02T15:04:05.000000Z"
 
 func (a *api) urlOf(u persist.FunctionURL) functionURL {
-	shown := functionURL{
+	return functionURL{
 		FunctionUrl: a.urlAddress(u.ID), FunctionArn: a.arn(u.Function, u.Qualifier),
-		AuthType: u.AuthType, InvokeMode: u.InvokeMode,
+		AuthType: u.AuthType, Cors: shownCORS(u.CORS), InvokeMode: u.InvokeMode,
 		CreationTime: u.Created.UTC().Format(urlTime), LastModifiedTime: u.Modified.UTC().Format(urlTime),
 	}
-	if c := u.CORS; c != nil {
-		shown.Cors = &urlCORS{
-			AllowCredentials: c.AllowCredentials, AllowHeaders: c.AllowHeaders, AllowMethods: c.AllowMethods,
-			AllowOrigins: c.AllowOrigins, ExposeHeaders: c.ExposeHeaders, MaxAge: c.MaxAgeSeconds,
-		}
-	}
-	return shown
 }
 
 // urlAddress is where the gateway serves a function URL for programs on the
@@ -115,7 +95,7 @@ func newURLID() string {
 
 type urlRequest struct {
 	AuthType   *string
-	Cors       *urlCORS
+	Cors       *cors
 	InvokeMode *string
 }
 
@@ -128,7 +108,7 @@ func (q *urlRequest) check() error {
 		bad.OneOf(*q.InvokeMode, "invokeMode", urlBuffered, "RESPONSE_STREAM")
 	}
 	if q.Cors != nil {
-		q.Cors.check(&bad)
+		checkURLCORS(q.Cors, &bad)
 	}
 	if err := bad.Err(); err != nil {
 		return err
@@ -159,7 +139,7 @@ func (a *api) createURL(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	var req urlRequest
-	if err := readJSON(r, &req); err != nil {
+	if err := restjson.ReadJSON(r, &req); err != nil {
 		return err
 	}
 	var bad violations
@@ -171,7 +151,7 @@ func (a *api) createURL(w http.ResponseWriter, r *http.Request) error {
 	}
 	stored, err := a.Reconciler.PutFunctionURL(r.Context(), persist.FunctionURL{
 		ID: newURLID(), Function: name, Qualifier: qualifier,
-		AuthType: *req.AuthType, CORS: req.Cors.stored(), InvokeMode: urlBuffered,
+		AuthType: *req.AuthType, CORS: storedURLCORS(req.Cors), InvokeMode: urlBuffered,
 	}, false)
 	if errors.Is(err, persist.ErrExists) {
 		return conflict("Failed to create function url config for [functionArn = " + a.arn(name, qualifier) + "]. Error message:  FunctionUrlConfig exists for this Lambda function")
@@ -179,7 +159,7 @@ func (a *api) createURL(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return a.functionNotFound(urlRefused(err), name, qualifier)
 	}
-	return writeJSON(w, http.StatusCreated, a.urlOf(stored))
+	return restjson.WriteJSON(w, http.StatusCreated, a.urlOf(stored))
 }
 
 // urlRefused is err, unless the gateway cannot serve what was asked for, such as
@@ -198,7 +178,7 @@ func (a *api) updateURL(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	var req urlRequest
-	if err := readJSON(r, &req); err != nil {
+	if err := restjson.ReadJSON(r, &req); err != nil {
 		return err
 	}
 	if err := req.check(); err != nil {
@@ -210,23 +190,17 @@ func (a *api) updateURL(w http.ResponseWriter, r *http.Request) error {
 	}
 	set(&u.AuthType, req.AuthType)
 	if req.Cors != nil {
-		u.CORS = req.Cors.stored()
+		u.CORS = storedURLCORS(req.Cors)
 	}
 	stored, err := a.Reconciler.PutFunctionURL(r.Context(), u, true)
 	if err != nil {
 		return a.urlNotFound(urlRefused(err), name, qualifier)
 	}
-	return writeJSON(w, http.StatusOK, a.urlOf(stored))
+	return restjson.WriteJSON(w, http.StatusOK, a.urlOf(stored))
 }
 
 func (a *api) urlNotFound(err error, name, qualifier string) error {
-	if !errors.Is(err, persist.ErrNotFound) {
-		return err
-	}
-	if _, missing := a.Store.GetFunction(name, qualifier); missing != nil {
-		return a.functionNotFound(missing, name, qualifier)
-	}
-	return notFound(fmt.Sprintf("The resource you requested does not exist: %s has no URL", a.arn(name, qualifier)))
+	return a.lacking(err, name, qualifier, notFound(fmt.Sprintf("The resource you requested does not exist: %s has no URL", a.arn(name, qualifier))))
 }
 
 func (a *api) getURL(w http.ResponseWriter, r *http.Request) error {
@@ -238,7 +212,7 @@ func (a *api) getURL(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return a.urlNotFound(err, name, qualifier)
 	}
-	return writeJSON(w, http.StatusOK, a.urlOf(u))
+	return restjson.WriteJSON(w, http.StatusOK, a.urlOf(u))
 }
 
 func (a *api) listURLs(w http.ResponseWriter, r *http.Request) error {
@@ -262,7 +236,7 @@ func (a *api) listURLs(w http.ResponseWriter, r *http.Request) error {
 	for _, u := range page {
 		reply.FunctionUrlConfigs = append(reply.FunctionUrlConfigs, a.urlOf(u))
 	}
-	return writeJSON(w, http.StatusOK, reply)
+	return restjson.WriteJSON(w, http.StatusOK, reply)
 }
 
 func (a *api) deleteURL(w http.ResponseWriter, r *http.Request) error {

@@ -6,10 +6,6 @@ import (
 	"ledge/edge/awsapi/restjson"
 )
 
-// codeValidation is the code of what breaks a constraint of the service model,
-// as a length or a pattern. What is wrong for other reasons is codeInvalid.
-const codeValidation = restjson.CodeValidation
-
 type violations = restjson.Violations
 
 // notFound is the fault of something that does not exist.

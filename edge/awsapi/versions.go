@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 
+	"ledge/edge/awsapi/restjson"
 	"ledge/persist"
 )
 
@@ -21,7 +22,7 @@ func (a *api) publishVersion(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	var req publishVersionRequest
-	if err := readJSON(r, &req); err != nil {
+	if err := restjson.ReadJSON(r, &req); err != nil {
 		return err
 	}
 	if err := checkDescription(&req.Description); err != nil {
@@ -37,7 +38,7 @@ func (a *api) publishVersion(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return a.functionNotFound(err, name, "")
 	}
-	return writeJSON(w, http.StatusCreated, a.configurationOf(fn, fn.Version))
+	return restjson.WriteJSON(w, http.StatusCreated, a.configurationOf(fn, fn.Version))
 }
 
 func (a *api) listVersions(w http.ResponseWriter, r *http.Request) error {
@@ -67,5 +68,5 @@ func (a *api) listVersions(w http.ResponseWriter, r *http.Request) error {
 	if more {
 		reply.NextMarker = fns[len(fns)-1].Version
 	}
-	return writeJSON(w, http.StatusOK, reply)
+	return restjson.WriteJSON(w, http.StatusOK, reply)
 }

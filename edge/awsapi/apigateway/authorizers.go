@@ -163,15 +163,7 @@ func (s *service) getAuthorizers(r *http.Request) (any, error) {
 }
 
 func (s *service) getAuthorizer(r *http.Request) (any, error) {
-	_, draft, err := s.draftOf(r, persist.ProtocolREST)
-	if err != nil {
-		return nil, err
-	}
-	a, err := authorizerOf(r, &draft.Definition)
-	if err != nil {
-		return nil, err
-	}
-	return showAuthorizer(*a), nil
+	return show(s, r, persist.ProtocolREST, authorizerOf, showAuthorizer)
 }
 
 func (s *service) updateAuthorizer(r *http.Request) (any, error) {

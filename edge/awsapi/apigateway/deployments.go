@@ -83,7 +83,7 @@ func (s *service) deployTo(ch *persist.APIChange, d persist.APIDeployment, name,
 	at := slices.IndexFunc(stages, func(st persist.APIStage) bool { return st.Name == name })
 	if at >= 0 {
 		stage = stages[at]
-	} else if err := s.roomForStage(stages); err != nil {
+	} else if err := roomForStage(stages); err != nil {
 		return err
 	}
 	stage.Deployment, stage.Updated = d.ID, s.now()

@@ -36,6 +36,20 @@ func (s *service) draftOf(r *http.Request, protocol string) (persist.API, persis
 	return api, draft, err
 }
 
+// show replies with one thing of the draft of the API that a request names, which
+// find finds in it.
+func show[T, V any](s *service, r *http.Request, protocol string, find func(*http.Request, *persist.APIDefinition) (*T, error), shown func(T) V) (any, error) {
+	_, draft, err := s.draftOf(r, protocol)
+	if err != nil {
+		return nil, err
+	}
+	thing, err := find(r, &draft.Definition)
+	if err != nil {
+		return nil, err
+	}
+	return shown(*thing), nil
+}
+
 // edit changes the draft of the API that a request names. Stages of an HTTP API
 // that deploy automatically get the change at once.
 func (s *service) edit(r *http.Request, protocol string, change func(e *editing) error) error {

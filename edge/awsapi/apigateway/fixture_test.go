@@ -95,20 +95,13 @@ func (n *node) dispatch(w http.ResponseWriter, r *http.Request, candidates []*re
 		if op.Matches != nil && !op.Matches(r) {
 			continue
 		}
-		var err error = restjson.NotImplemented(op.Name + " is not implemented by this node: " + op.Note)
-		if op.Serve != nil {
-			var body bytes.Buffer
-			if _, err := body.ReadFrom(r.Body); err != nil {
-				n.t.Error(err)
-			}
-			err = op.Serve(w, restjson.WithRequest(r, caller{n.access}, body.Bytes(), op))
-			if err == nil {
-				return
-			}
-			n.fail(w, err)
-			return
+		var body bytes.Buffer
+		if _, err := body.ReadFrom(r.Body); err != nil {
+			n.t.Error(err)
 		}
-		n.fail(w, err)
+		if err := op.Answer(w, restjson.WithRequest(r, caller{n.access}, body.Bytes(), op)); err != nil {
+			n.fail(w, err)
+		}
 		return
 	}
 	n.t.Errorf("%s %s matches no operation", r.Method, r.URL)

@@ -69,8 +69,7 @@ func (s *service) showHTTPAPI(a persist.API) httpAPI {
 	return shown
 }
 
-// stored returns the CORS of an API as it is stored, nil for one without
-// anything in it.
+// stored returns the CORS of an API as it is stored, nil for none.
 func (c *cors) stored() *persist.CORS {
 	if c == nil {
 		return nil

@@ -173,15 +173,7 @@ func (s *service) getHTTPAuthorizers(r *http.Request) (any, error) {
 }
 
 func (s *service) getHTTPAuthorizer(r *http.Request) (any, error) {
-	_, draft, err := s.draftOf(r, persist.ProtocolHTTP)
-	if err != nil {
-		return nil, err
-	}
-	a, err := authorizerOf(r, &draft.Definition)
-	if err != nil {
-		return nil, err
-	}
-	return showHTTPAuthorizer(*a), nil
+	return show(s, r, persist.ProtocolHTTP, authorizerOf, showHTTPAuthorizer)
 }
 
 func (s *service) updateHTTPAuthorizer(r *http.Request) (any, error) {

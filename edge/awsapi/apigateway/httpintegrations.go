@@ -149,15 +149,7 @@ func (s *service) getHTTPIntegrations(r *http.Request) (any, error) {
 }
 
 func (s *service) getHTTPIntegration(r *http.Request) (any, error) {
-	_, draft, err := s.draftOf(r, persist.ProtocolHTTP)
-	if err != nil {
-		return nil, err
-	}
-	in, err := httpIntegrationOf(r, &draft.Definition)
-	if err != nil {
-		return nil, err
-	}
-	return showHTTPIntegration(*in), nil
+	return show(s, r, persist.ProtocolHTTP, httpIntegrationOf, showHTTPIntegration)
 }
 
 func (s *service) updateHTTPIntegration(r *http.Request) (any, error) {

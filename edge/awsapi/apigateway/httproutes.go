@@ -177,15 +177,7 @@ func (s *service) getRoutes(r *http.Request) (any, error) {
 }
 
 func (s *service) getRoute(r *http.Request) (any, error) {
-	_, draft, err := s.draftOf(r, persist.ProtocolHTTP)
-	if err != nil {
-		return nil, err
-	}
-	route, err := routeOf(r, &draft.Definition)
-	if err != nil {
-		return nil, err
-	}
-	return showRoute(*route), nil
+	return show(s, r, persist.ProtocolHTTP, routeOf, showRoute)
 }
 
 func (s *service) updateRoute(r *http.Request) (any, error) {

@@ -220,9 +220,11 @@ func integrationRules(in *persist.APIIntegration) []patchRule {
 
 func (s *service) deleteIntegration(r *http.Request) (any, error) {
 	return nil, s.editMethod(r, func(e *editingMethod) error {
-		_, err := integrationOf(&e.method)
+		if _, err := integrationOf(&e.method); err != nil {
+			return err
+		}
 		e.method.Integration = nil
-		return err
+		return nil
 	})
 }
 

@@ -244,10 +244,11 @@ func methodRules(m *persist.APIMethod) []patchRule {
 func (s *service) deleteMethod(r *http.Request) (any, error) {
 	return nil, s.edit(r, persist.ProtocolREST, func(e *editing) error {
 		res, name, _, err := methodOf(r, e.def)
-		if err == nil {
-			delete(res.Methods, name)
+		if err != nil {
+			return err
 		}
-		return err
+		delete(res.Methods, name)
+		return nil
 	})
 }
 

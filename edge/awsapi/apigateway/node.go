@@ -29,7 +29,7 @@ func (s *service) nodeOperations() []restjson.Operation {
 		op("DeleteRootApi", http.MethodDelete, "/v1/root", empty, s.deleteRoot),
 	}
 	for i := range own {
-		own[i].Service = serviceNode
+		own[i].Service = restjson.ServiceNode
 	}
 	return own
 }

@@ -7,11 +7,7 @@ import (
 	"ledge/persist"
 )
 
-// Names of services in signatures.
-const (
-	serviceAPIGateway = "apigateway"
-	serviceNode       = "ledge"
-)
+const serviceAPIGateway = "apigateway" // in signatures
 
 // Operations returns every operation of API Gateway, v1 and v2, and the node's
 // own about APIs.
@@ -138,9 +134,9 @@ func (s *service) restOperations() []restjson.Operation {
 		op("UpdateAuthorizer", patching, authz, ok, s.updateAuthorizer),
 		op("DeleteAuthorizer", del, authz, accepted, s.deleteAuthorizer),
 
-		ofThis(op("TagResource", put, "/tags/{arn}", empty, s.tagResource), serviceAPIGateway),
-		ofThis(op("UntagResource", del, "/tags/{arn}", empty, s.untagResource), serviceAPIGateway),
-		ofThis(op("GetTags", get, "/tags/{arn}", ok, s.getTags), serviceAPIGateway),
+		restjson.OfOwnARNs(op("TagResource", put, "/tags/{arn}", empty, s.tagResource), "arn"),
+		restjson.OfOwnARNs(op("UntagResource", del, "/tags/{arn}", empty, s.untagResource), "arn"),
+		restjson.OfOwnARNs(op("GetTags", get, "/tags/{arn}", ok, s.getTags), "arn"),
 	}
 }
 

@@ -17,7 +17,6 @@ type patchOperation struct {
 	Op    string `json:"op"`
 	Path  string `json:"path"`
 	Value string `json:"value"`
-	From  string `json:"from"`
 }
 
 // patchRule says what may be done to a path

@@ -156,9 +156,10 @@ func (s *service) getResources(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	embed := embeds(r)
 	return listOf(r, draft.Definition.Resources,
 		func(res persist.APIResource) string { return paths[res.ID] },
-		func(res persist.APIResource) resource { return showResource(res, paths[res.ID], embeds(r)) })
+		func(res persist.APIResource) resource { return showResource(res, paths[res.ID], embed) })
 }
 
 func (s *service) getResource(r *http.Request) (any, error) {

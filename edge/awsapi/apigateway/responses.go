@@ -90,8 +90,11 @@ func (s *service) updateMethodResponse(r *http.Request) (any, error) {
 func (s *service) deleteMethodResponse(r *http.Request) (any, error) {
 	return nil, s.editMethod(r, func(e *editingMethod) error {
 		code, _, err := responseOf(r, &e.method)
+		if err != nil {
+			return err
+		}
 		delete(e.method.Responses, code)
-		return err
+		return nil
 	})
 }
 
@@ -175,9 +178,10 @@ func (s *service) updateIntegrationResponse(r *http.Request) (any, error) {
 func (s *service) deleteIntegrationResponse(r *http.Request) (any, error) {
 	return nil, s.editMethod(r, func(e *editingMethod) error {
 		code, _, err := resultOf(r, &e.method)
-		if err == nil {
-			delete(e.method.Integration.Responses, code)
+		if err != nil {
+			return err
 		}
-		return err
+		delete(e.method.Integration.Responses, code)
+		return nil
 	})
 }

@@ -99,7 +99,7 @@ func checkStage(st *persist.APIStage) error {
 }
 
 // roomForStage refuses one stage more than an API may have.
-func (s *service) roomForStage(stages []persist.APIStage) error {
+func roomForStage(stages []persist.APIStage) error {
 	if len(stages) >= maxStages {
 		return limitExceeded("Maximum number of stages for this API has been reached: %d", maxStages)
 	}
@@ -159,7 +159,7 @@ func (s *service) addStage(ch *persist.APIChange, st persist.APIStage) error {
 		return conflict("Stage already exists")
 	}
 	ch.PutStages = append(ch.PutStages, st)
-	return s.roomForStage(stages)
+	return roomForStage(stages)
 }
 
 // stageOf returns the stage that a request names.

@@ -10,16 +10,6 @@ import (
 	"ledge/persist"
 )
 
-// ofThis makes an operation one for ARNs of a service only: other services have
-// the same path.
-func ofThis(o restjson.Operation, service string) restjson.Operation {
-	o.Matches = func(r *http.Request) bool {
-		parts := strings.SplitN(r.PathValue("arn"), ":", 4)
-		return len(parts) == 4 && parts[2] == service
-	}
-	return o
-}
-
 // checkTags follows AWS's rules for tags.
 func checkTags(tags map[string]string) error {
 	if len(tags) > maxTags {

@@ -54,9 +54,8 @@ type Caller struct {
 	replayed  bool     // replay is set
 }
 
-// Limited reports whether the caller is limited to some functions. Lists should
-// leave out those that it is not Allowed to read.
-func (c Caller) Limited() bool { return len(c.functions) > 0 }
+// limited reports whether the caller is limited to some functions.
+func (c Caller) limited() bool { return len(c.functions) > 0 }
 
 // Allows reports whether the caller may do what needs that access to the function
 // of that name, without ARN and qualifier. An empty function stands for what
@@ -65,7 +64,7 @@ func (c Caller) Allows(need Access, function string) bool {
 	if !c.Access.Covers(need) {
 		return false
 	}
-	if !c.Limited() {
+	if !c.limited() {
 		return true
 	}
 	return function != "" && slices.ContainsFunc(c.functions, func(pattern string) bool {

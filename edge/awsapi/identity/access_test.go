@@ -40,8 +40,8 @@ func TestAllows(t *testing.T) {
 		if c.Allows("", test.function) || c.Allows("all", test.function) {
 			t.Errorf("%s allows what is no access", test.access)
 		}
-		if c.Limited() != (test.functions != nil) {
-			t.Errorf("%q is limited: %t", test.functions, c.Limited())
+		if c.limited() != (test.functions != nil) {
+			t.Errorf("%q is limited: %t", test.functions, c.limited())
 		}
 	}
 }

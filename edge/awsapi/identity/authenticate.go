@@ -82,17 +82,15 @@ func bearer(h http.Header) (token string, found bool) {
 	return strings.TrimSpace(values[0][len(scheme):]), true
 }
 
-// Private reports whether a secret may travel with r or its reply: over TLS, on
-// this machine, or where Config.AllowPlainBearer says that the network is trusted.
-func (k *Keyring) Private(r Request) bool {
-	return r.TLS || r.Peer.Unmap().IsLoopback() || k.cfg.AllowPlainBearer
-}
+// Private reports whether a secret may travel with r or its reply: over TLS, or on
+// this machine.
+func (r *Request) Private() bool { return r.TLS || r.Peer.Unmap().IsLoopback() }
 
 func (k *Keyring) authenticateToken(r Request, token string) (Caller, error) {
-	if !k.Private(r) {
+	if !r.Private() {
 		return Caller{}, k.refuse(refusedPlainBearer, forbidden(CodeDenied,
 			"Bearer tokens are accepted over TLS or from the node itself only, because others on the network can read this one. "+
-				"Take it for known to them: rotate the key. Then use https, sign requests with the key's secret, or start the node with plain bearer tokens allowed."))
+				"Take it for known to them: rotate the key. Then use https, or sign requests with the key's secret."))
 	}
 	now := k.cfg.Now()
 	tokenOf, wellFormed := tokenID(token)

@@ -31,13 +31,9 @@ type Config struct {
 	// lie in the same file. Without it the keys' secrets are lost, and the keys
 	// have to be rotated; bearer tokens go on to work.
 	DeviceSecret []byte
-	Dir          string // the data folder, where RootKeyFile is written
-	// AllowPlainBearer accepts bearer tokens that come without TLS from other
-	// machines, and lets new secrets be sent to them. Whoever sees the traffic then
-	// has the token or the secret.
-	AllowPlainBearer bool
-	Log              *slog.Logger // takes failures to note that a key was used; nil discards them
-	Now              func() time.Time
+	Dir          string       // the data folder, where RootKeyFile is written
+	Log          *slog.Logger // takes failures to note that a key was used; nil discards them
+	Now          func() time.Time
 }
 
 // Keyring is the node's access keys, in memory. Its methods may be called

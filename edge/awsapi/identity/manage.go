@@ -20,21 +20,21 @@ type Info struct {
 	Name      string
 	ARN       string
 	Access    Access
-	Functions []string `json:",omitempty"` // that the key is limited to; none: all
+	Functions []string // that the key is limited to; none: all
 	Created   time.Time
-	Expires   time.Time `json:",omitzero"` // zero: never
-	LastUsed  time.Time `json:",omitzero"` // zero: never, or only within the hour before a restart
+	Expires   time.Time // zero: never
+	LastUsed  time.Time // zero: never, or only within the hour before a restart
 	Disabled  bool
 	HasSecret bool   // it can sign
 	HasToken  bool   // it can be used as a bearer token
-	Problem   string `json:",omitempty"` // why it cannot be used although it is neither disabled nor expired
+	Problem   string // why it cannot be used although it is neither disabled nor expired
 }
 
 // Issued is a key with what only its owner may know, which is told once.
 type Issued struct {
 	Info
-	SecretAccessKey string `json:",omitempty"` // empty where the key has none
-	Token           string `json:",omitempty"` // empty where the key has none
+	SecretAccessKey string // empty where the key has none
+	Token           string // empty where the key has none
 }
 
 // Order describes a new key. One of Secret and Token must be set.

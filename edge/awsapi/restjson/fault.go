@@ -9,8 +9,13 @@ import (
 // Codes that more than one service uses
 // (https://docs.aws.amazon.com/lambda/latest/api/CommonErrors.html).
 const (
+	CodeContent        = "InvalidRequestContentException"
 	CodeDenied         = "AccessDeniedException"
+	CodeInvalid        = "InvalidParameterValueException"
 	CodeNotImplemented = "NotImplementedException"
+	// CodeValidation is of what breaks a constraint of a service's model, as a
+	// length or a pattern.
+	CodeValidation = "ValidationException"
 )
 
 // Fault is an error as a client of AWS sees it.

@@ -1,8 +1,13 @@
 package restjson
 
 import (
+	"fmt"
 	"net/http"
+	"strings"
 )
+
+// ServiceNode is the Service of a node's own operations, which AWS has not.
+const ServiceNode = "ledge"
 
 // Access is what a key must be allowed to do to use an operation.
 type Access uint8
@@ -31,7 +36,7 @@ func (a Access) String() string {
 // Operation is one operation of a service.
 type Operation struct {
 	// Service is the name that requests are signed for and that policies use:
-	// "lambda", "apigateway", "scheduler", "sts"; "ledge" for the node's own.
+	// "lambda", "apigateway", "scheduler", "sts", ServiceNode.
 	Service string
 	// Name is AWS's: "CreateFunction".
 	Name string
@@ -68,4 +73,22 @@ type Handler func(w http.ResponseWriter, r *http.Request) error
 // audited and its signature is good for one use.
 func (o *Operation) Changes() bool {
 	return o.Access == Deploy || o.Access == Admin && o.Method != http.MethodGet
+}
+
+// Answer serves one request, or says why the node refuses the operation.
+func (o *Operation) Answer(w http.ResponseWriter, r *http.Request) error {
+	if o.Serve == nil {
+		return NotImplemented(fmt.Sprintf("%s is not implemented by this node: %s", o.Name, o.Note))
+	}
+	return o.Serve(w, r)
+}
+
+// OfOwnARNs returns o for requests alone in which the parameter of its path is an
+// ARN of its own service: services share the path "/tags/{arn}".
+func OfOwnARNs(o Operation, parameter string) Operation {
+	o.Matches = func(r *http.Request) bool {
+		parts := strings.SplitN(r.PathValue(parameter), ":", 4)
+		return len(parts) == 4 && parts[2] == o.Service
+	}
+	return o
 }

@@ -19,12 +19,6 @@ import (
 // MaxSettings bounds a request without code, in bytes.
 const MaxSettings = 1 << 20
 
-// Codes of what cannot be read. Services give others in Reader where AWS does.
-const (
-	codeContent = "InvalidRequestContentException"
-	codeInvalid = "InvalidParameterValueException"
-)
-
 // Body returns the body of a request that an Operation serves. It belongs to
 // the request: read it, do not change it, and not after Serve has returned.
 func Body(ctx context.Context) []byte {
@@ -35,8 +29,9 @@ func Body(ctx context.Context) []byte {
 }
 
 // ReadJSON decodes the body of a request into v. An empty body is an empty
-// object; members that v has not are ignored. The error is a *Fault. The body is
-// let go of: with code in it, it is larger than what is made of it.
+// object; members that v has not are ignored. The error is a *Fault, with
+// CodeContent; services whose code is another give it that. The body is let go of:
+// with code in it, it is larger than what is made of it.
 func ReadJSON(r *http.Request, v any) error {
 	body, ok := r.Context().Value(bodyKey).(*[]byte)
 	if !ok {
@@ -48,7 +43,7 @@ func ReadJSON(r *http.Request, v any) error {
 }
 
 func badContent(message string) *Fault {
-	return &Fault{Status: http.StatusBadRequest, Code: codeContent, Message: message}
+	return &Fault{Status: http.StatusBadRequest, Code: CodeContent, Message: message}
 }
 
 // Decode reads one JSON object into v, as ReadJSON does.
@@ -140,7 +135,7 @@ func Number(r *http.Request, name string, missing, max int) (int, error) {
 	}
 	n, err := strconv.Atoi(text)
 	if err != nil || n < 1 || n > max {
-		return 0, &Fault{Status: http.StatusBadRequest, Code: codeInvalid,
+		return 0, &Fault{Status: http.StatusBadRequest, Code: CodeInvalid,
 			Message: fmt.Sprintf("%s must be a whole number from 1 to %d, not %q", name, max, text)}
 	}
 	return n, nil

@@ -9,10 +9,6 @@ import (
 	"unicode/utf8"
 )
 
-// CodeValidation is the code of what breaks a constraint of a service's model, as
-// a length or a pattern.
-const CodeValidation = "ValidationException"
-
 // Violations are the constraints of a service's model that a request breaks, each
 // in the words that AWS's services share:
 //

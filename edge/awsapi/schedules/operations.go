@@ -2,7 +2,6 @@ package schedules
 
 import (
 	"net/http"
-	"strings"
 
 	"ledge/edge/awsapi/restjson"
 )
@@ -13,7 +12,7 @@ const serviceName = "scheduler" // in signatures
 func Operations(cfg Config) []restjson.Operation {
 	s := newService(cfg)
 	const schedule, group, tags = "/schedules/{Name}", "/schedule-groups/{Name}", "/tags/{ResourceArn}"
-	operations := []restjson.Operation{
+	return []restjson.Operation{
 		inBody(op("CreateSchedule", "POST", schedule, s.createSchedule, "the target is a function of this node, other targets are refused; RoleArn may be missing")),
 		inBody(op("GetSchedule", "GET", schedule, s.getSchedule, "")),
 		inBody(op("UpdateSchedule", "PUT", schedule, s.updateSchedule, "as CreateSchedule; ClientToken is ignored")),
@@ -23,11 +22,10 @@ func Operations(cfg Config) []restjson.Operation {
 		op("GetScheduleGroup", "GET", group, s.getGroup, "the group default always exists and has no dates"),
 		op("DeleteScheduleGroup", "DELETE", group, s.deleteGroup, "at once, with its schedules; ClientToken is ignored"),
 		op("ListScheduleGroups", "GET", "/schedule-groups", s.listGroups, ""),
-		ofScheduler(op("TagResource", "POST", tags, s.tag, "of schedule groups")),
-		ofScheduler(op("UntagResource", "DELETE", tags, s.untag, "of schedule groups")),
-		ofScheduler(op("ListTagsForResource", "GET", tags, s.listTags, "of schedule groups")),
+		restjson.OfOwnARNs(op("TagResource", "POST", tags, s.tag, "of schedule groups"), "ResourceArn"),
+		restjson.OfOwnARNs(op("UntagResource", "DELETE", tags, s.untag, "of schedule groups"), "ResourceArn"),
+		restjson.OfOwnARNs(op("ListTagsForResource", "GET", tags, s.listTags, "of schedule groups"), "ResourceArn"),
 	}
-	return operations
 }
 
 // answer makes the reply to a request, to be sent as JSON.
@@ -54,16 +52,6 @@ func op(name, method, path string, serve answer, note string) restjson.Operation
 // read the request or the schedule: it asks restjson.Permit.
 func inBody(o restjson.Operation) restjson.Operation {
 	o.InBody = true
-	return o
-}
-
-// ofScheduler makes an operation one for Scheduler's ARNs only: other services
-// have the same path.
-func ofScheduler(o restjson.Operation) restjson.Operation {
-	o.Matches = func(r *http.Request) bool {
-		parts := strings.SplitN(r.PathValue("ResourceArn"), ":", 4)
-		return len(parts) == 4 && parts[2] == serviceName
-	}
 	return o
 }
 

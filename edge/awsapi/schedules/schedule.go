@@ -51,15 +51,22 @@ func (s *service) show(schedule persist.Schedule) scheduleReply {
 
 type scheduleARNReply struct{ ScheduleArn string }
 
-func (s *service) createSchedule(r *http.Request) (any, error) {
+// permitted returns the schedule that a request asks for, if the caller may have
+// its function invoked by it.
+func (s *service) permitted(r *http.Request) (persist.Schedule, error) {
 	schedule, err := s.schedule(r)
 	if err != nil {
-		return nil, err
+		return schedule, err
 	}
 	if err := permit(r, schedule); err != nil {
-		return nil, err
+		return schedule, err
 	}
-	if err := permitDeadLetter(r, schedule); err != nil {
+	return schedule, permitDeadLetter(r, schedule)
+}
+
+func (s *service) createSchedule(r *http.Request) (any, error) {
+	schedule, err := s.permitted(r)
+	if err != nil {
 		return nil, err
 	}
 	_, err = s.Store.CreateSchedule(schedule)
@@ -82,14 +89,8 @@ func (s *service) repeated(asked persist.Schedule) bool {
 }
 
 func (s *service) updateSchedule(r *http.Request) (any, error) {
-	schedule, err := s.schedule(r)
+	schedule, err := s.permitted(r)
 	if err != nil {
-		return nil, err
-	}
-	if err := permit(r, schedule); err != nil {
-		return nil, err
-	}
-	if err := permitDeadLetter(r, schedule); err != nil {
 		return nil, err
 	}
 	// A key that is restricted to some functions must not take a schedule away
