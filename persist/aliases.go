@@ -19,7 +19,7 @@ func (s *Store) PutAlias(a Alias, expectRevision string) (Alias, error) {
 		if err := functionExists(c.tx, a.Function); err != nil {
 			return err
 		}
-		old, exists, err := get[Alias](c.tx, bucketAliases, aliasKey(a.Function, a.Name))
+		old, exists, err := get[Alias](c.tx, bucketAliases, memberKey(a.Function, a.Name))
 		if err != nil {
 			return err
 		}
@@ -36,7 +36,7 @@ func (s *Store) PutAlias(a Alias, expectRevision string) (Alias, error) {
 		}
 		next := a
 		next.RevisionID = newRevision()
-		if err := c.put(bucketAliases, aliasKey(a.Function, a.Name), next); err != nil {
+		if err := c.put(bucketAliases, memberKey(a.Function, a.Name), next); err != nil {
 			return err
 		}
 		stored = next
@@ -92,7 +92,7 @@ func (s *Store) GetAlias(function, name string) (Alias, error) {
 }
 
 func aliasOf(tx *bolt.Tx, function, name string) (Alias, error) {
-	a, found, err := get[Alias](tx, bucketAliases, aliasKey(function, name))
+	a, found, err := get[Alias](tx, bucketAliases, memberKey(function, name))
 	if err != nil || found {
 		return a, err
 	}
@@ -105,16 +105,7 @@ func aliasOf(tx *bolt.Tx, function, name string) (Alias, error) {
 // Aliases returns the aliases of a function in order of their names, or
 // ErrNotFound where there is no such function.
 func (s *Store) Aliases(function string) ([]Alias, error) {
-	var aliases []Alias
-	err := s.view(func(tx *bolt.Tx) error {
-		if err := functionExists(tx, function); err != nil {
-			return err
-		}
-		var err error
-		aliases, err = members[Alias](tx, bucketAliases, function)
-		return err
-	})
-	return aliases, err
+	return configsOf[Alias](s, bucketAliases, function)
 }
 
 // DeleteAlias removes an alias with what is configured for it: permissions, its
@@ -125,7 +116,7 @@ func (s *Store) DeleteAlias(function, name string) error {
 		if _, err := aliasOf(c.tx, function, name); err != nil {
 			return err
 		}
-		if err := c.delete(bucketAliases, aliasKey(function, name)); err != nil {
+		if err := c.delete(bucketAliases, memberKey(function, name)); err != nil {
 			return err
 		}
 		return c.dropQualifier(function, name)

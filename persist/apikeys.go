@@ -1,11 +1,6 @@
 package persist
 
-import (
-	"fmt"
-	"time"
-
-	bolt "go.etcd.io/bbolt"
-)
+import "time"
 
 // APIKey is an API key of API Gateway. Its value is stored as it is, since API
 // Gateway shows it whenever it is asked for: API keys meter, they do not
@@ -67,24 +62,3 @@ func (s *Store) KeySet(issuer string) (KeySet, error) {
 
 // KeySets returns all key sets in order of their issuers.
 func (s *Store) KeySets() ([]KeySet, error) { return allRecords[KeySet](s, bucketKeySets) }
-
-// oneRecord returns the record under key, or ErrNotFound for what.
-func oneRecord[T any](s *Store, bucket string, key []byte, what string) (record T, err error) {
-	err = s.view(func(tx *bolt.Tx) error {
-		var found bool
-		if record, found, err = get[T](tx, bucket, key); err == nil && !found {
-			return fmt.Errorf("%s: %w", what, ErrNotFound)
-		}
-		return err
-	})
-	return record, err
-}
-
-// allRecords returns all records of bucket in order of their keys.
-func allRecords[T any](s *Store, bucket string) (found []T, err error) {
-	err = s.view(func(tx *bolt.Tx) error {
-		found, err = all[T](tx, bucket)
-		return err
-	})
-	return found, err
-}

@@ -22,7 +22,7 @@ func (s *Store) APIs() ([]API, error) { return allRecords[API](s, bucketAPIs) }
 // APIDeployment returns a deployment, the draft where id is empty, or
 // ErrNotFound.
 func (s *Store) APIDeployment(api, id string) (APIDeployment, error) {
-	return oneRecord[APIDeployment](s, bucketAPIDeployments, aliasKey(api, id), "deployment "+id+" of API "+api)
+	return oneRecord[APIDeployment](s, bucketAPIDeployments, memberKey(api, id), "deployment "+id+" of API "+api)
 }
 
 // APIDeployments returns the deployments of an API in order of their IDs,
@@ -40,7 +40,7 @@ func (s *Store) APIDeployments(api string) (deployments []APIDeployment, err err
 
 // APIStage returns a stage, or ErrNotFound.
 func (s *Store) APIStage(api, name string) (APIStage, error) {
-	return oneRecord[APIStage](s, bucketAPIStages, aliasKey(api, name), "stage "+name+" of API "+api)
+	return oneRecord[APIStage](s, bucketAPIStages, memberKey(api, name), "stage "+name+" of API "+api)
 }
 
 // APIStages returns the stages of an API in order of their names.
@@ -141,7 +141,7 @@ func (s *Store) ChangeAPIs(ch APIChange) error {
 		}
 		for _, id := range ch.DeleteAPIs {
 			for _, bucket := range []string{bucketAPIDeployments, bucketAPIStages} {
-				if err := c.deleteMembers(bucket, id); err != nil {
+				if err := c.dropMembers(bucket, id); err != nil {
 					return err
 				}
 			}
@@ -178,19 +178,19 @@ func (ch *APIChange) check(tx *bolt.Tx) error {
 	}
 	deployments := make(map[string]bool, len(ch.PutDeployments))
 	for _, d := range ch.DeleteDeployments {
-		deployments[string(aliasKey(d.API, d.ID))] = false
+		deployments[string(memberKey(d.API, d.ID))] = false
 	}
 	for _, d := range ch.PutDeployments {
 		if !exists(d.API) {
 			return fmt.Errorf("API %s: %w", d.API, ErrNotFound)
 		}
-		deployments[string(aliasKey(d.API, d.ID))] = true
+		deployments[string(memberKey(d.API, d.ID))] = true
 	}
 	for _, st := range ch.PutStages {
 		if !exists(st.API) {
 			return fmt.Errorf("API %s: %w", st.API, ErrNotFound)
 		}
-		key := aliasKey(st.API, st.Deployment)
+		key := memberKey(st.API, st.Deployment)
 		known, changed := deployments[string(key)]
 		if st.Deployment != "" && !(changed && known || !changed && there(bucketAPIDeployments, key)) {
 			return fmt.Errorf("deployment %s of API %s: %w", st.Deployment, st.API, ErrNotFound)
@@ -207,10 +207,10 @@ func (ch *APIChange) deletions() []apiEntry {
 		add(bucketAPIs, []byte(id))
 	}
 	for _, d := range ch.DeleteDeployments {
-		add(bucketAPIDeployments, aliasKey(d.API, d.ID))
+		add(bucketAPIDeployments, memberKey(d.API, d.ID))
 	}
 	for _, st := range ch.DeleteStages {
-		add(bucketAPIStages, aliasKey(st.API, st.Name))
+		add(bucketAPIStages, memberKey(st.API, st.Name))
 	}
 	for _, id := range ch.DeleteKeys {
 		add(bucketAPIKeys, []byte(id))
@@ -249,10 +249,10 @@ func (ch *APIChange) entries() (puts []apiEntry, size int, err error) {
 		add("API", a.ID, bucketAPIs, []byte(a.ID), a)
 	}
 	for _, d := range ch.PutDeployments {
-		add("deployment of API", d.API, bucketAPIDeployments, aliasKey(d.API, d.ID), d)
+		add("deployment of API", d.API, bucketAPIDeployments, memberKey(d.API, d.ID), d)
 	}
 	for _, st := range ch.PutStages {
-		add("stage", st.Name, bucketAPIStages, aliasKey(st.API, st.Name), st)
+		add("stage", st.Name, bucketAPIStages, memberKey(st.API, st.Name), st)
 	}
 	for _, k := range ch.PutKeys {
 		add("API key", k.ID, bucketAPIKeys, []byte(k.ID), k)
@@ -267,20 +267,4 @@ func (ch *APIChange) entries() (puts []apiEntry, size int, err error) {
 		add("root API", ch.Root.API, bucketSettings, []byte(keyRootAPI), *ch.Root)
 	}
 	return puts, size, err
-}
-
-// deleteMembers deletes all records of bucket that belong to owner.
-func (c *change) deleteMembers(bucket, owner string) error {
-	var keys [][]byte // bbolt's cursors do not like deletions under them
-	prefix := memberPrefix(owner)
-	cursor := c.tx.Bucket([]byte(bucket)).Cursor()
-	for k, _ := cursor.Seek(prefix); k != nil && len(k) >= len(prefix) && string(k[:len(prefix)]) == string(prefix); k, _ = cursor.Next() {
-		keys = append(keys, append([]byte(nil), k...))
-	}
-	for _, k := range keys {
-		if err := c.delete(bucket, k); err != nil {
-			return err
-		}
-	}
-	return nil
 }

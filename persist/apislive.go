@@ -44,7 +44,7 @@ func liveAPIs(tx *bolt.Tx, ch APIChange) (live LiveAPIs, err error) {
 	if live.APIs, err = changed(tx, bucketAPIs, gone, ch.PutAPIs, func(a API) string { return a.ID }); err != nil {
 		return live, err
 	}
-	stageKey := func(st APIStage) string { return string(aliasKey(st.API, st.Name)) }
+	stageKey := func(st APIStage) string { return string(memberKey(st.API, st.Name)) }
 	if live.Stages, err = changed(tx, bucketAPIStages, gone, nil, stageKey); err != nil {
 		return live, err
 	}
@@ -76,7 +76,7 @@ func named(tx *bolt.Tx, stages []APIStage, gone map[string]bool, put []APIDeploy
 	var found []APIDeployment
 	seen := make(map[string]bool, len(stages))
 	for _, st := range stages {
-		key := aliasKey(st.API, st.Deployment)
+		key := memberKey(st.API, st.Deployment)
 		if st.Deployment == "" || seen[string(key)] {
 			continue
 		}

@@ -3,8 +3,6 @@ package persist
 import (
 	"fmt"
 	"time"
-
-	bolt "go.etcd.io/bbolt"
 )
 
 // AsyncConfig says what becomes of the events that are sent to a function, or to
@@ -47,32 +45,13 @@ func (s *Store) PutAsyncConfig(config AsyncConfig) (AsyncConfig, error) {
 // GetAsyncConfig returns the configuration of exactly that qualifier, empty for
 // Latest, or ErrNotFound.
 func (s *Store) GetAsyncConfig(function, qualifier string) (AsyncConfig, error) {
-	var config AsyncConfig
-	err := s.view(func(tx *bolt.Tx) error {
-		var found bool
-		var err error
-		config, found, err = get[AsyncConfig](tx, bucketAsync, asyncKey(function, qualifier))
-		if err == nil && !found {
-			return noAsyncConfig(function, qualifier)
-		}
-		return err
-	})
-	return config, err
+	return oneRecord[AsyncConfig](s, bucketAsync, asyncKey(function, qualifier), whatAsync(function, qualifier))
 }
 
 // AsyncConfigs returns the configurations of a function in order of their
 // qualifiers, or ErrNotFound where there is no such function.
 func (s *Store) AsyncConfigs(function string) ([]AsyncConfig, error) {
-	var configs []AsyncConfig
-	err := s.view(func(tx *bolt.Tx) error {
-		if err := functionExists(tx, function); err != nil {
-			return err
-		}
-		var err error
-		configs, err = members[AsyncConfig](tx, bucketAsync, function)
-		return err
-	})
-	return configs, err
+	return configsOf[AsyncConfig](s, bucketAsync, function)
 }
 
 // DeleteAsyncConfig removes a configuration, or returns ErrNotFound.
@@ -80,18 +59,19 @@ func (s *Store) DeleteAsyncConfig(function, qualifier string) error {
 	return s.update(0, func(c *change) error {
 		key := asyncKey(function, qualifier)
 		if c.tx.Bucket([]byte(bucketAsync)).Get(key) == nil {
-			return noAsyncConfig(function, qualifier)
+			return fmt.Errorf("%s: %w", whatAsync(function, qualifier), ErrNotFound)
 		}
 		return c.delete(bucketAsync, key)
 	})
 }
 
-func noAsyncConfig(function, qualifier string) error {
-	return fmt.Errorf("asynchronous configuration of %s:%s: %w", function, qualifierOrLatest(qualifier), ErrNotFound)
+func whatAsync(function, qualifier string) string {
+	return "asynchronous configuration of " + function + ":" + qualifierOrLatest(qualifier)
 }
 
+// asyncKey is configKey for versions and aliases; Latest has its name in it.
 func asyncKey(function, qualifier string) []byte {
-	return append(memberPrefix(function), qualifierOrLatest(qualifier)...)
+	return memberKey(function, qualifierOrLatest(qualifier))
 }
 
 func qualifierOrLatest(qualifier string) string {

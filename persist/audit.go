@@ -102,7 +102,7 @@ func (s *Store) EndAudit(seq uint64, end AuditEnd) error {
 		return fmt.Errorf("end audit record %d: %w: the outcome is empty", seq, ErrInvalid)
 	}
 	err := s.update(maxAuditRecordBytes, func(c *change) error {
-		record, found, err := get[AuditRecord](c.tx, bucketAudit, auditKey(seq))
+		record, found, err := get[AuditRecord](c.tx, bucketAudit, sequenceKey(seq))
 		if err != nil {
 			return err
 		}
@@ -162,11 +162,11 @@ func (q AuditQuery) first(c *bolt.Cursor) (key, value []byte) {
 		if q.After == 1<<64-1 {
 			return nil, nil
 		}
-		return c.Seek(auditKey(q.After + 1))
+		return c.Seek(sequenceKey(q.After + 1))
 	case q.Before == 0:
 		return c.Last()
 	}
-	if key, _ = c.Seek(auditKey(q.Before)); key == nil {
+	if key, _ = c.Seek(sequenceKey(q.Before)); key == nil {
 		return c.Last()
 	}
 	return c.Prev()
@@ -187,8 +187,6 @@ func (q AuditQuery) has(key []byte) bool {
 	return seq > q.After && (q.Before == 0 || seq < q.Before)
 }
 
-func auditKey(seq uint64) []byte { return binary.BigEndian.AppendUint64(nil, seq) }
-
 // putAudit stores a record in its bounds.
 func putAudit(b *bolt.Bucket, r AuditRecord) error {
 	r.At, r.Done = milli(r.At), milli(r.Done)
@@ -203,7 +201,7 @@ func putAudit(b *bolt.Bucket, r AuditRecord) error {
 			return fmt.Errorf("encode audit record: %w", err)
 		}
 		if len(value) <= maxAuditRecordBytes {
-			if err := b.Put(auditKey(r.Seq), value); err != nil {
+			if err := b.Put(sequenceKey(r.Seq), value); err != nil {
 				return fmt.Errorf("write audit record: %w", err)
 			}
 			return nil
@@ -219,12 +217,4 @@ func putAudit(b *bolt.Bucket, r AuditRecord) error {
 		}
 		*longest = clipText(*longest, len(*longest)/2)
 	}
-}
-
-// clipText returns the first bytes of text, whole characters of valid UTF-8.
-func clipText(text string, limit int) string {
-	if len(text) > limit {
-		text = text[:limit]
-	}
-	return strings.ToValidUTF8(text, "")
 }

@@ -404,15 +404,7 @@ func TestFaultsWhilePutting(t *testing.T) {
 					}
 					return nil
 				}}
-				err := func() (err error) {
-					defer func() {
-						if r := recover(); r != nil {
-							err = r.(error)
-						}
-					}()
-					_, err = store.Put(blob, CodeModule)
-					return err
-				}()
+				err := untilCrash(func() error { _, err := store.Put(blob, CodeModule); return err })
 				if reached <= nth {
 					continue // this step comes less often
 				}

@@ -3,7 +3,6 @@ package persist
 import (
 	"cmp"
 	"crypto/sha256"
-	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -21,39 +20,28 @@ import (
 //
 // The result is kept as what Put stored is. ErrNotFound names the first that is
 // not there. An *ArchiveError says that they have more files or bytes together
-// than CodeLimits allow, or names that differ only in case. After any error the store is as it was.
+// than CodeLimits allow, or names that differ only in case. After any error the store
+// is as it was.
 func (c *Code) Merge(hashes []string) (hash string, size int64, err error) {
 	merged := make(map[string]mergedFile)
 	for _, hash := range hashes {
-		if _, err := c.Size(hash); err != nil {
-			return "", 0, err
-		}
-		files, err := listFiles(c.Path(hash))
+		files, err := c.files(hash)
 		if err != nil {
-			return "", 0, fmt.Errorf("list code %s: %w", hash, err)
+			return "", 0, err
 		}
 		overlayFiles(merged, files, c.Path(hash))
 		if len(merged) > c.limits.Entries {
 			return "", 0, tooManyEntries(c.limits)
 		}
 	}
-	temp, err := os.MkdirTemp(c.dir, tempPrefix)
+	hash, err = c.store(func(tree *codeTree) (err error) {
+		size, err = c.fill(tree, merged)
+		return err
+	})
 	if err != nil {
-		return "", 0, fmt.Errorf("create code folder: %w", err)
+		return "", 0, err
 	}
-	tree := &codeTree{root: temp, folders: map[string]bool{}, faults: c.faults}
-	size, err = c.fill(tree, merged)
-	if err == nil {
-		err = tree.sync()
-	}
-	if err == nil {
-		err = c.install(temp, tree.hash())
-	}
-	if err != nil {
-		// Not deferred: see faults. What stays behind is removed by OpenCode.
-		return "", 0, errors.Join(err, os.RemoveAll(temp))
-	}
-	return tree.hash(), size, nil
+	return hash, size, nil
 }
 
 // mergedFile is a file and the code folder that it comes from.
@@ -65,19 +53,16 @@ type mergedFile struct {
 // overlayFiles puts the files of a folder over those that are there. A file takes the
 // place of what is below its path and of a file that is above it.
 func overlayFiles(merged map[string]mergedFile, files []storedFile, folder string) {
-	covers := make(map[string]bool, len(files)) // paths, and the folders that they are in
-	for _, f := range files {
-		covers[f.path] = true
-		for parent := path.Dir(f.path); parent != "."; parent = path.Dir(parent) {
-			covers[parent] = true
-		}
-	}
 	own := make(map[string]bool, len(files))
+	folders := make(map[string]bool) // that they are in
 	for _, f := range files {
 		own[f.path] = true
+		for parent := path.Dir(f.path); parent != "."; parent = path.Dir(parent) {
+			folders[parent] = true
+		}
 	}
 	maps.DeleteFunc(merged, func(below string, _ mergedFile) bool {
-		if covers[below] { // the same path, or a folder now
+		if own[below] || folders[below] { // the same path, or a folder now
 			return true
 		}
 		for parent := path.Dir(below); parent != "."; parent = path.Dir(parent) {

@@ -29,7 +29,7 @@ func putFiles(t testing.TB, c *Code, files map[string]string) string {
 // contents are the files of stored code.
 func contents(t testing.TB, c *Code, hash string) map[string]string {
 	t.Helper()
-	files, err := listFiles(c.Path(hash))
+	files, err := c.files(hash)
 	noErr(t, err)
 	found := map[string]string{}
 	for _, f := range files {
@@ -145,15 +145,7 @@ func TestFaultsWhileMerging(t *testing.T) {
 				}
 				return nil
 			}}
-			err := func() (err error) {
-				defer func() {
-					if r := recover(); r != nil {
-						err = r.(error)
-					}
-				}()
-				_, _, err = c.Merge([]string{a, b})
-				return err
-			}()
+			err := untilCrash(func() error { _, _, err := c.Merge([]string{a, b}); return err })
 			wantErr(t, string(at), err, errFault)
 
 			c = openCode(t, dir, CodeLimits{})

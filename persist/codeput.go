@@ -47,9 +47,23 @@ func (c *Code) Put(blob []byte, kind CodeKind) (CodeInfo, error) {
 	if err != nil {
 		return CodeInfo{}, err
 	}
+	hash, err := c.store(fill)
+	if err != nil {
+		return CodeInfo{}, err
+	}
+	sum := sha256.Sum256(blob)
+	return CodeInfo{
+		Hash:         hash,
+		Sha256Base64: base64.StdEncoding.EncodeToString(sum[:]),
+		Size:         int64(len(blob)),
+	}, nil
+}
+
+// store makes a folder of what fill writes and returns its hash after it is on disk.
+func (c *Code) store(fill func(*codeTree) error) (hash string, err error) {
 	temp, err := os.MkdirTemp(c.dir, tempPrefix)
 	if err != nil {
-		return CodeInfo{}, fmt.Errorf("create code folder: %w", err)
+		return "", fmt.Errorf("create code folder: %w", err)
 	}
 	tree := &codeTree{root: temp, folders: map[string]bool{}, faults: c.faults}
 	err = fill(tree)
@@ -57,18 +71,14 @@ func (c *Code) Put(blob []byte, kind CodeKind) (CodeInfo, error) {
 		err = tree.sync()
 	}
 	if err == nil {
-		err = c.install(temp, tree.hash())
+		hash = tree.hash()
+		err = c.install(temp, hash)
 	}
 	if err != nil {
 		// Not deferred: see faults. What stays behind is removed by OpenCode.
-		return CodeInfo{}, errors.Join(err, os.RemoveAll(temp))
+		return "", errors.Join(err, os.RemoveAll(temp))
 	}
-	sum := sha256.Sum256(blob)
-	return CodeInfo{
-		Hash:         tree.hash(),
-		Sha256Base64: base64.StdEncoding.EncodeToString(sum[:]),
-		Size:         int64(len(blob)),
-	}, nil
+	return hash, nil
 }
 
 // reader returns what writes the files of blob, whatever it is.

@@ -17,20 +17,13 @@ import (
 // the archive's own SHA-256 is not CodeInfo.Sha256Base64. ErrNotFound, with
 // nothing written; after any other error w has part of an archive.
 func (c *Code) WriteZip(w io.Writer, hash string) error {
-	folder := c.Path(hash)
-	if folder == "" {
-		return fmt.Errorf("code %q: %w", hash, ErrNotFound)
-	}
-	files, err := listFiles(folder)
-	if errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("code %s: %w", hash, ErrNotFound)
-	}
+	files, err := c.files(hash)
 	if err != nil {
-		return fmt.Errorf("list code: %w", err)
+		return err
 	}
 	archive := zip.NewWriter(w)
 	for _, f := range files {
-		if err := addToZip(archive, folder, f); err != nil {
+		if err := addToZip(archive, c.Path(hash), f); err != nil {
 			return fmt.Errorf("pack %s: %w", f.path, err)
 		}
 	}
@@ -46,8 +39,13 @@ type storedFile struct {
 	exec bool
 }
 
-// listFiles returns the files of a code folder in order of their paths.
-func listFiles(folder string) (files []storedFile, err error) {
+// files returns the files of the code with that hash in order of their paths, or
+// ErrNotFound.
+func (c *Code) files(hash string) (files []storedFile, err error) {
+	folder := c.Path(hash)
+	if folder == "" {
+		return nil, fmt.Errorf("code %q: %w", hash, ErrNotFound)
+	}
 	err = filepath.WalkDir(folder, func(path string, e fs.DirEntry, err error) error {
 		if err != nil || e.IsDir() {
 			return err
@@ -63,8 +61,14 @@ func listFiles(folder string) (files []storedFile, err error) {
 		files = append(files, storedFile{path: filepath.ToSlash(name), exec: info.Mode()&0o100 != 0})
 		return nil
 	})
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("code %s: %w", hash, ErrNotFound)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("list code %s: %w", hash, err)
+	}
 	slices.SortFunc(files, func(a, b storedFile) int { return cmp.Compare(a.path, b.path) })
-	return files, err
+	return files, nil
 }
 
 func addToZip(archive *zip.Writer, folder string, f storedFile) error {

@@ -175,7 +175,7 @@ func (s *Store) tryCommit(batch []*write) (failed int, err error) {
 type change struct {
 	tx      *bolt.Tx
 	wrote   bool // the operation that runs now
-	records bool // any operation, and not only key-value data
+	records bool // any operation, one that counts in the store's generation
 }
 
 // run calls fn and turns a panic of bbolt's into an error of this operation.
@@ -190,15 +190,11 @@ func (c *change) run(fn func(*change) error) (err error) {
 	return fn(c)
 }
 
-// put stores record as JSON. encoding/json writes fields in order and map keys
-// sorted, so equal records are equal bytes.
+// put stores record as JSON.
 func (c *change) put(bucket string, key []byte, record any) error {
-	value, err := json.Marshal(record)
+	value, err := encode(record)
 	if err != nil {
-		return fmt.Errorf("encode record: %w", err)
-	}
-	if len(value) > maxRecordBytes {
-		return fmt.Errorf("%w: a record of %d bytes is larger than %d", ErrInvalid, len(value), maxRecordBytes)
+		return err
 	}
 	return c.putBytes(bucket, key, value)
 }
@@ -227,6 +223,19 @@ func get[T any](tx *bolt.Tx, bucket string, key []byte) (record T, found bool, e
 	}
 	record, err = decode[T](bucket, key, value)
 	return record, err == nil, err
+}
+
+// encode returns record as JSON. encoding/json writes fields in order and map keys
+// sorted, so equal records are equal bytes.
+func encode(record any) ([]byte, error) {
+	value, err := json.Marshal(record)
+	if err != nil {
+		return nil, fmt.Errorf("encode record: %w", err)
+	}
+	if len(value) > maxRecordBytes {
+		return nil, fmt.Errorf("%w: a record of %d bytes is larger than %d", ErrInvalid, len(value), maxRecordBytes)
+	}
+	return value, nil
 }
 
 func decode[T any](bucket string, key, value []byte) (record T, err error) {

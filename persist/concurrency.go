@@ -111,12 +111,9 @@ func (s *Store) DeleteProvisioned(function, qualifier string) error {
 // decides whether that is allowed. ErrNotFound.
 func (s *Store) TagFunction(function string, set map[string]string, remove []string, check func(map[string]string) error) error {
 	return s.update(0, func(c *change) error {
-		fn, exists, err := get[Function](c.tx, bucketFunctions, versionKey(function, 0))
+		fn, err := one[Function](c.tx, bucketFunctions, versionKey(function, 0), "function "+function)
 		if err != nil {
 			return err
-		}
-		if !exists {
-			return fmt.Errorf("function %s: %w", function, ErrNotFound)
 		}
 		if fn.Tags, err = retagged(fn.Tags, set, remove, check); err != nil {
 			return err

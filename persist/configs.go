@@ -1,7 +1,6 @@
 package persist
 
 import (
-	"bytes"
 	"fmt"
 
 	bolt "go.etcd.io/bbolt"
@@ -19,7 +18,7 @@ func configKey(function, qualifier string) []byte {
 	if qualifier == Latest {
 		qualifier = ""
 	}
-	return aliasKey(function, qualifier)
+	return memberKey(function, qualifier)
 }
 
 // qualifierExists returns ErrNotFound where the function has no such version or
@@ -46,22 +45,6 @@ func (c *change) dropQualifier(function, qualifier string) error {
 		if c.tx.Bucket([]byte(bucket)).Get(key) == nil {
 			continue
 		}
-		if err := c.delete(bucket, key); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// dropMembers removes the records of bucket that belong to function.
-func (c *change) dropMembers(bucket, function string) error {
-	prefix := memberPrefix(function)
-	var keys [][]byte
-	cursor := c.tx.Bucket([]byte(bucket)).Cursor()
-	for k, _ := cursor.Seek(prefix); k != nil && bytes.HasPrefix(k, prefix); k, _ = cursor.Next() {
-		keys = append(keys, bytes.Clone(k)) // a deletion would move the cursor
-	}
-	for _, key := range keys {
 		if err := c.delete(bucket, key); err != nil {
 			return err
 		}

@@ -6,7 +6,6 @@ import (
 	"reflect"
 	"strings"
 	"testing"
-	"time"
 )
 
 // configured is a function with a version, an alias and everything that can be
@@ -205,7 +204,7 @@ func TestConfigsSurviveARestart(t *testing.T) {
 	}
 	mapping, err := s.PutMapping(EventSourceMapping{
 		ID: "m", Function: "f", Source: "arn:2", Enabled: true, BatchSize: 3, BatchWindowSeconds: 4, BisectBatch: true, Filters: []string{"{}"}, ReportItemFailures: true,
-		MaxAgeSeconds: -1, MaxRetries: 5, Parallel: 6, Start: "AT_TIMESTAMP", StartTime: time.Unix(7, 0).UTC(), TumblingWindowSeconds: 8, OnFailure: "arn", Tags: map[string]string{"a": "b"}})
+		MaxAgeSeconds: -1, MaxRetries: 5, Parallel: 6, Start: "AT_TIMESTAMP", TumblingWindowSeconds: 8, OnFailure: "arn", Tags: map[string]string{"a": "b"}})
 	noErr(t, err)
 	layer, err := s.PublishLayerVersion(LayerVersion{Name: "l", Description: "d", License: "MIT", Runtimes: []string{"python3.13"}, Architectures: []string{"arm64"},
 		CodeHash: strings.Repeat("ab", 32), CodeSha256: "c2hh", CodeSize: 9})

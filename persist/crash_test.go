@@ -20,23 +20,18 @@ func TestFailedCommitIsWholeOrNothing(t *testing.T) {
 	for at, there := range map[step]bool{stepCommit: false, stepCommitted: true} {
 		t.Run(string(at), func(t *testing.T) {
 			dir := t.TempDir()
-			armed := false
-			s := openStore(t, dir, Options{faults: &faults{before: func(s step) error {
-				if armed && s == at {
-					return errFault
-				}
-				return nil
-			}}})
+			failing := false
+			s := openStore(t, dir, Options{faults: armed(&failing, at)})
 			_, err := s.PutFunction(testFunction("f"), "", []Route{{Method: "GET", Path: "/1"}})
 			noErr(t, err)
 			before, err := s.Load()
 			noErr(t, err)
-			armed = true
+			failing = true
 			fn := testFunction("f")
 			fn.MemoryMB = 999
 			_, err = s.PutFunction(fn, "", []Route{{Method: "GET", Path: "/2"}, {Method: "GET", Path: "/3"}})
 			wantErr(t, "PutFunction", err, errFault)
-			armed = false
+			failing = false
 			closeStore(t, s)
 
 			s = openStore(t, dir, Options{})
@@ -50,6 +45,27 @@ func TestFailedCommitIsWholeOrNothing(t *testing.T) {
 			}
 		})
 	}
+}
+
+// armed returns faults that fail at a step while on is set.
+func armed(on *bool, at step) *faults {
+	return &faults{before: func(s step) error {
+		if *on && s == at {
+			return errFault
+		}
+		return nil
+	}}
+}
+
+// untilCrash returns the error of fn, or what it panicked with: the fault that stands
+// for a power cut.
+func untilCrash(fn func() error) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = r.(error)
+		}
+	}()
+	return fn()
 }
 
 const crashEnv = "LEDGE_TEST_CRASH_DIR"

@@ -173,8 +173,9 @@ func (s *Store) Functions(after string, limit int) (fns []Function, more bool, e
 // DeleteFunction removes a function in one transaction with all that belongs to
 // it: versions, aliases, routes, URLs, permissions, its settings for provisioned
 // and asynchronous invocations, its jobs, its event source mappings and its
-// key-value data. It returns what State has of it. The count of published versions stays, so that a later function of
-// that name does not use their numbers again, as in AWS Lambda.
+// key-value data. It returns what State has of it. The count of published versions
+// stays, so that a later function of that name does not use their numbers again, as
+// in AWS Lambda.
 func (s *Store) DeleteFunction(name string) (State, error) {
 	var removed State
 	err := s.makeRoom(func(c *change) error {
@@ -198,23 +199,12 @@ func (s *Store) DeleteFunction(name string) (State, error) {
 		if gone.Provisioned, err = members[Provisioned](c.tx, bucketProvisioned, name); err != nil {
 			return err
 		}
-		for _, fn := range gone.Functions {
-			number, _ := versionNumber(fn.Version)
-			if err := c.delete(bucketFunctions, versionKey(name, number)); err != nil {
-				return err
-			}
-		}
-		for _, a := range gone.Aliases {
-			if err := c.delete(bucketAliases, aliasKey(name, a.Name)); err != nil {
-				return err
-			}
-		}
 		for _, r := range gone.Routes {
 			if err := c.delete(bucketRoutes, []byte(r.Key())); err != nil {
 				return err
 			}
 		}
-		for _, bucket := range configBuckets() {
+		for _, bucket := range append(configBuckets(), bucketFunctions, bucketAliases) {
 			if err := c.dropMembers(bucket, name); err != nil {
 				return err
 			}
@@ -222,7 +212,7 @@ func (s *Store) DeleteFunction(name string) (State, error) {
 		if err := c.dropMappings(name); err != nil {
 			return err
 		}
-		if err := c.dropAsync(name); err != nil {
+		if err := c.dropJobs(name); err != nil {
 			return err
 		}
 		if err := c.dropData(name); err != nil {
@@ -237,9 +227,9 @@ func (s *Store) DeleteFunction(name string) (State, error) {
 	return removed, nil
 }
 
-// members returns the records of bucket that belong to function, by key.
-func members[T any](tx *bolt.Tx, bucket, function string) (records []T, err error) {
-	prefix := memberPrefix(function)
+// members returns the records of bucket that belong to owner, by key.
+func members[T any](tx *bolt.Tx, bucket, owner string) (records []T, err error) {
+	prefix := memberPrefix(owner)
 	c := tx.Bucket([]byte(bucket)).Cursor()
 	for k, v := c.Seek(prefix); k != nil && bytes.HasPrefix(k, prefix); k, v = c.Next() {
 		record, err := decode[T](bucket, k, v)
@@ -249,4 +239,24 @@ func members[T any](tx *bolt.Tx, bucket, function string) (records []T, err erro
 		records = append(records, record)
 	}
 	return records, nil
+}
+
+// dropMembers removes the records of bucket that belong to owner.
+func (c *change) dropMembers(bucket, owner string) error {
+	for _, key := range keysWith(c.tx.Bucket([]byte(bucket)), memberPrefix(owner)) {
+		if err := c.delete(bucket, key); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// keysWith returns copies of the keys that begin with prefix, in order: a deletion
+// would move a cursor.
+func keysWith(b *bolt.Bucket, prefix []byte) (keys [][]byte) {
+	c := b.Cursor()
+	for k, _ := c.Seek(prefix); k != nil && bytes.HasPrefix(k, prefix); k, _ = c.Next() {
+		keys = append(keys, bytes.Clone(k))
+	}
+	return keys
 }

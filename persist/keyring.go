@@ -1,11 +1,8 @@
 package persist
 
 import (
-	"encoding/json"
 	"fmt"
 	"time"
-
-	bolt "go.etcd.io/bbolt"
 )
 
 // Key is an access key of the control plane. The store never sees its secret:
@@ -44,38 +41,16 @@ func (s *Store) PutKey(k Key) error {
 
 // Key returns the key with that ID, or ErrNotFound.
 func (s *Store) Key(id string) (Key, error) {
-	var k Key
-	err := s.view(func(tx *bolt.Tx) error {
-		var err error
-		k, err = keyOf(tx, id)
-		return err
-	})
-	return k, err
-}
-
-func keyOf(tx *bolt.Tx, id string) (Key, error) {
-	k, found, err := get[Key](tx, bucketKeys, []byte(id))
-	if err == nil && !found {
-		err = fmt.Errorf("access key %s: %w", id, ErrNotFound)
-	}
-	return k, err
+	return oneRecord[Key](s, bucketKeys, []byte(id), "access key "+id)
 }
 
 // Keys returns all keys in order of their IDs. A node has at most some hundreds.
-func (s *Store) Keys() ([]Key, error) {
-	var keys []Key
-	err := s.view(func(tx *bolt.Tx) error {
-		var err error
-		keys, err = all[Key](tx, bucketKeys)
-		return err
-	})
-	return keys, err
-}
+func (s *Store) Keys() ([]Key, error) { return allRecords[Key](s, bucketKeys) }
 
 // DeleteKey removes a key, or returns ErrNotFound.
 func (s *Store) DeleteKey(id string) error {
 	return s.update(0, func(c *change) error {
-		if _, err := keyOf(c.tx, id); err != nil {
+		if _, err := one[Key](c.tx, bucketKeys, []byte(id), "access key "+id); err != nil {
 			return err
 		}
 		c.wrote = true
@@ -103,12 +78,9 @@ func (s *Store) TouchKey(id string, at time.Time) error {
 // putQuietly is put for records that are not made live and so do not count in
 // the store's generation.
 func (c *change) putQuietly(bucket string, key []byte, record any) error {
-	value, err := json.Marshal(record)
+	value, err := encode(record)
 	if err != nil {
-		return fmt.Errorf("encode record: %w", err)
-	}
-	if len(value) > maxRecordBytes {
-		return fmt.Errorf("%w: a record of %d bytes is larger than %d", ErrInvalid, len(value), maxRecordBytes)
+		return err
 	}
 	c.wrote = true
 	if err := c.tx.Bucket([]byte(bucket)).Put(key, value); err != nil {

@@ -36,6 +36,14 @@ func checkText(what, text string, limit int) error {
 	return nil
 }
 
+// clipText returns the first bytes of text, whole characters of valid UTF-8.
+func clipText(text string, limit int) string {
+	if len(text) > limit {
+		text = text[:limit]
+	}
+	return strings.ToValidUTF8(text, "")
+}
+
 // versionKey returns the key of a version: those of one function lie together,
 // Latest, which is number 0, first.
 func versionKey(name string, number uint64) []byte {
@@ -53,14 +61,19 @@ func splitVersionKey(key []byte) (name string, number uint64, ok bool) {
 	return string(key[:len(key)-9]), binary.BigEndian.Uint64(key[len(key)-8:]), true
 }
 
-// memberPrefix begins the keys of all that belongs to function.
-func memberPrefix(function string) []byte { return append([]byte(function), 0) }
+// memberPrefix begins the keys of all that belongs to owner: a function, a layer, an
+// API or a group of schedules. checkName keeps byte 0 out of names.
+func memberPrefix(owner string) []byte { return append([]byte(owner), 0) }
 
-// memberEnd sorts after the keys of all that belongs to function and before
-// those of any other. checkName keeps byte 1 out of names.
-func memberEnd(function string) []byte { return append([]byte(function), 1) }
+// memberEnd sorts after the keys of all that belongs to owner and before those of
+// any other. checkName keeps byte 1 out of names.
+func memberEnd(owner string) []byte { return append([]byte(owner), 1) }
 
-func aliasKey(function, name string) []byte { return append(memberPrefix(function), name...) }
+// memberKey sorts what belongs to owner by its name.
+func memberKey(owner, name string) []byte { return append(memberPrefix(owner), name...) }
+
+// sequenceKey sorts records in the order in which they were numbered.
+func sequenceKey(sequence uint64) []byte { return binary.BigEndian.AppendUint64(nil, sequence) }
 
 // versionNumber returns the number of a version name; ok is false for what can
 // only be an alias. AWS Lambda keeps them apart too: an alias is not a number.

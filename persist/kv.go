@@ -16,9 +16,9 @@ const (
 	MaxValueBytes = 1 << 20
 )
 
-// SizeError says that a key or a value is too small or too large to be stored.
+// SizeError says that a key, a value or an event is too small or too large to be stored.
 type SizeError struct {
-	What  string // "key" or "value"
+	What  string // "key", "value" or "event"
 	Size  int    // bytes
 	Limit int    // bytes; a key has at least one
 }

@@ -47,16 +47,12 @@ func (s *Store) PublishLayerVersion(l LayerVersion) (LayerVersion, error) {
 }
 
 // GetLayerVersion returns a version of a layer, or ErrNotFound.
-func (s *Store) GetLayerVersion(name string, version uint64) (l LayerVersion, err error) {
-	err = s.view(func(tx *bolt.Tx) error {
-		var found bool
-		l, found, err = get[LayerVersion](tx, bucketLayers, versionKey(name, version))
-		if err == nil && !found {
-			err = fmt.Errorf("version %d of layer %s: %w", version, name, ErrNotFound)
-		}
-		return err
-	})
-	return l, err
+func (s *Store) GetLayerVersion(name string, version uint64) (LayerVersion, error) {
+	return oneRecord[LayerVersion](s, bucketLayers, versionKey(name, version), whatLayer(name, version))
+}
+
+func whatLayer(name string, version uint64) string {
+	return fmt.Sprintf("version %d of layer %s", version, name)
 }
 
 // LayerVersions returns the versions of a layer, the oldest first. A layer
@@ -70,24 +66,15 @@ func (s *Store) LayerVersions(name string) (layers []LayerVersion, err error) {
 }
 
 // Layers returns all versions of all layers, by name and version.
-func (s *Store) Layers() (layers []LayerVersion, err error) {
-	err = s.view(func(tx *bolt.Tx) error {
-		layers, err = all[LayerVersion](tx, bucketLayers)
-		return err
-	})
-	return layers, err
-}
+func (s *Store) Layers() ([]LayerVersion, error) { return allRecords[LayerVersion](s, bucketLayers) }
 
 // DeleteLayerVersion removes a version of a layer and returns what it was, or
 // ErrNotFound. Functions that have it keep its files.
 func (s *Store) DeleteLayerVersion(name string, version uint64) (l LayerVersion, err error) {
 	err = s.makeRoom(func(c *change) error {
-		old, found, err := get[LayerVersion](c.tx, bucketLayers, versionKey(name, version))
+		old, err := one[LayerVersion](c.tx, bucketLayers, versionKey(name, version), whatLayer(name, version))
 		if err != nil {
 			return err
-		}
-		if !found {
-			return fmt.Errorf("version %d of layer %s: %w", version, name, ErrNotFound)
 		}
 		l = old
 		return c.delete(bucketLayers, versionKey(name, version))

@@ -51,6 +51,42 @@ func all[T any](tx *bolt.Tx, bucket string) (records []T, err error) {
 	return records, err
 }
 
+// countKeys returns how many records a bucket has.
+func countKeys(b *bolt.Bucket) (n int) {
+	c := b.Cursor()
+	for k, _ := c.First(); k != nil; k, _ = c.Next() {
+		n++
+	}
+	return n
+}
+
+// one returns the record under key, or ErrNotFound for what.
+func one[T any](tx *bolt.Tx, bucket string, key []byte, what string) (T, error) {
+	record, found, err := get[T](tx, bucket, key)
+	if err == nil && !found {
+		err = fmt.Errorf("%s: %w", what, ErrNotFound)
+	}
+	return record, err
+}
+
+// allRecords is all in a transaction of its own.
+func allRecords[T any](s *Store, bucket string) (records []T, err error) {
+	err = s.view(func(tx *bolt.Tx) error {
+		records, err = all[T](tx, bucket)
+		return err
+	})
+	return records, err
+}
+
+// oneRecord is one in a transaction of its own.
+func oneRecord[T any](s *Store, bucket string, key []byte, what string) (record T, err error) {
+	err = s.view(func(tx *bolt.Tx) error {
+		record, err = one[T](tx, bucket, key, what)
+		return err
+	})
+	return record, err
+}
+
 // Setting returns the value of a setting, or ErrNotFound.
 func (s *Store) Setting(key string) (value string, err error) {
 	err = s.view(func(tx *bolt.Tx) error {

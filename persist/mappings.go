@@ -3,8 +3,6 @@ package persist
 import (
 	"fmt"
 	"time"
-
-	bolt "go.etcd.io/bbolt"
 )
 
 // EventSourceMapping sends the records of an event source to a function
@@ -26,12 +24,13 @@ type EventSourceMapping struct {
 	MaxRetries            int               `json:"maxRetries,omitempty"`    // -1: any number
 	Parallel              int               `json:"parallel,omitempty"`
 	Start                 string            `json:"start,omitempty"` // "TRIM_HORIZON", "LATEST", "AT_TIMESTAMP"
-	StartTime             time.Time         `json:"startTime,omitzero"`
 	TumblingWindowSeconds int               `json:"tumblingWindowSeconds,omitempty"`
 	OnFailure             string            `json:"onFailure,omitempty"` // ARN of a destination
 	Tags                  map[string]string `json:"tags,omitempty"`
 	LastModified          time.Time         `json:"lastModified"`
 }
+
+const whatMapping = "event source mapping "
 
 // PutMapping creates a mapping or replaces the one with its ID, and returns it
 // with its LastModified. ErrNotFound where the function or the qualifier does
@@ -63,36 +62,21 @@ func (s *Store) PutMapping(m EventSourceMapping) (EventSourceMapping, error) {
 }
 
 // GetMapping returns a mapping, or ErrNotFound.
-func (s *Store) GetMapping(id string) (m EventSourceMapping, err error) {
-	err = s.view(func(tx *bolt.Tx) error {
-		var found bool
-		m, found, err = get[EventSourceMapping](tx, bucketMappings, []byte(id))
-		if err == nil && !found {
-			err = fmt.Errorf("event source mapping %s: %w", id, ErrNotFound)
-		}
-		return err
-	})
-	return m, err
+func (s *Store) GetMapping(id string) (EventSourceMapping, error) {
+	return oneRecord[EventSourceMapping](s, bucketMappings, []byte(id), whatMapping+id)
 }
 
 // Mappings returns all mappings in order of their IDs.
-func (s *Store) Mappings() (mappings []EventSourceMapping, err error) {
-	err = s.view(func(tx *bolt.Tx) error {
-		mappings, err = all[EventSourceMapping](tx, bucketMappings)
-		return err
-	})
-	return mappings, err
+func (s *Store) Mappings() ([]EventSourceMapping, error) {
+	return allRecords[EventSourceMapping](s, bucketMappings)
 }
 
 // DeleteMapping removes a mapping and returns what it was, or ErrNotFound.
 func (s *Store) DeleteMapping(id string) (m EventSourceMapping, err error) {
 	err = s.update(0, func(c *change) error {
-		old, found, err := get[EventSourceMapping](c.tx, bucketMappings, []byte(id))
+		old, err := one[EventSourceMapping](c.tx, bucketMappings, []byte(id), whatMapping+id)
 		if err != nil {
 			return err
-		}
-		if !found {
-			return fmt.Errorf("event source mapping %s: %w", id, ErrNotFound)
 		}
 		m = old
 		return c.delete(bucketMappings, []byte(id))
@@ -103,12 +87,9 @@ func (s *Store) DeleteMapping(id string) (m EventSourceMapping, err error) {
 // TagMapping is TagFunction for a mapping.
 func (s *Store) TagMapping(id string, set map[string]string, remove []string, check func(map[string]string) error) error {
 	return s.update(0, func(c *change) error {
-		m, found, err := get[EventSourceMapping](c.tx, bucketMappings, []byte(id))
+		m, err := one[EventSourceMapping](c.tx, bucketMappings, []byte(id), whatMapping+id)
 		if err != nil {
 			return err
-		}
-		if !found {
-			return fmt.Errorf("event source mapping %s: %w", id, ErrNotFound)
 		}
 		if m.Tags, err = retagged(m.Tags, set, remove, check); err != nil {
 			return err

@@ -26,8 +26,8 @@ type DeadLetter struct {
 // Bury moves a leased job to the dead letters, in one transaction. reason says
 // why it was given up; job.LastError, how its last attempt failed.
 func (s *Store) Bury(job Job, reason string) error {
-	job.LastError = shortText(job.LastError)
-	letter := DeadLetter{Reason: shortText(reason), Buried: milli(s.now()), Job: job}
+	job.LastError = clipText(job.LastError, maxErrorText)
+	letter := DeadLetter{Reason: clipText(reason, maxErrorText), Buried: milli(s.now()), Job: job}
 	return s.settle(job, "bury", func(c *change, q *queueBuckets) error {
 		payload := copyPayload(q.payloads, job.sequence)
 		if err := c.removeRunning(q, job); err != nil {

@@ -132,8 +132,6 @@ func splitDueKey(key []byte) (function string, due time.Time, sequence uint64, e
 	return string(key[:len(key)-17]), due, binary.BigEndian.Uint64(numbers[8:]), nil
 }
 
-func sequenceKey(sequence uint64) []byte { return binary.BigEndian.AppendUint64(nil, sequence) }
-
 // functions returns the functions that have jobs waiting, in order, with one
 // seek each. damaged are keys that make no sense.
 func (q *queueBuckets) functions() (names []string, damaged [][]byte) {

@@ -1,12 +1,8 @@
 package persist
 
 import (
-	"bytes"
 	"fmt"
-	"strings"
 	"time"
-
-	bolt "go.etcd.io/bbolt"
 )
 
 // The ways in which a lease ends. A job whose function was deleted while it ran
@@ -39,7 +35,7 @@ func (s *Store) Forward(job, next Job) error {
 // Retry makes a leased job due again, with what job says of its failures.
 func (s *Store) Retry(job Job, due time.Time) error {
 	job.Due = milli(due)
-	job.LastError = shortText(job.LastError)
+	job.LastError = clipText(job.LastError, maxErrorText)
 	return s.settle(job, "put back", func(c *change, q *queueBuckets) error {
 		return c.putBack(q, job)
 	})
@@ -79,21 +75,14 @@ func (q *queueBuckets) forget(sequence uint64) error {
 	return q.save()
 }
 
-// dropAsync removes what belongs to a function's asynchronous invocations: its
-// configurations and its jobs, waiting or running. Dead letters stay: they are
-// kept to be looked at.
-func (c *change) dropAsync(function string) error {
-	prefix := memberPrefix(function)
-	for _, key := range keysWith(c.tx.Bucket([]byte(bucketAsync)), prefix) {
-		if err := c.delete(bucketAsync, key); err != nil {
-			return err
-		}
-	}
+// dropJobs removes the jobs of a function, waiting or running. Dead letters stay:
+// they are kept to be looked at.
+func (c *change) dropJobs(function string) error {
 	q := queueOf(c.tx)
 	if q.due == nil {
 		return nil
 	}
-	for _, key := range keysWith(q.due, prefix) {
+	for _, key := range keysWith(q.due, memberPrefix(function)) {
 		_, _, sequence, err := splitDueKey(key)
 		if err != nil {
 			continue // Lease sets it aside
@@ -116,21 +105,4 @@ func (c *change) dropAsync(function string) error {
 		}
 	}
 	return nil
-}
-
-// keysWith returns copies of the keys that begin with prefix, in order.
-func keysWith(b *bolt.Bucket, prefix []byte) (keys [][]byte) {
-	c := b.Cursor()
-	for k, _ := c.Seek(prefix); k != nil && bytes.HasPrefix(k, prefix); k, _ = c.Next() {
-		keys = append(keys, bytes.Clone(k))
-	}
-	return keys
-}
-
-// shortText shortens the text of an error to what is stored of it.
-func shortText(text string) string {
-	if len(text) > maxErrorText {
-		text = text[:maxErrorText]
-	}
-	return strings.ToValidUTF8(text, "")
 }

@@ -35,10 +35,7 @@ func (s *Store) QueueStats() (QueueStats, error) {
 		if q.due == nil {
 			return nil
 		}
-		running := q.running.Cursor()
-		for k, _ := running.First(); k != nil; k, _ = running.Next() {
-			stats.Running++
-		}
+		stats.Running = countKeys(q.running)
 		q.eachFirst(func(due time.Time) {
 			if stats.Oldest.IsZero() || due.Before(stats.Oldest) {
 				stats.Oldest = due

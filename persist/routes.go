@@ -66,15 +66,7 @@ func (s *Store) DeleteRoute(key string) error {
 }
 
 // Routes returns all routes in order of their keys.
-func (s *Store) Routes() ([]Route, error) {
-	var routes []Route
-	err := s.view(func(tx *bolt.Tx) error {
-		var err error
-		routes, err = all[Route](tx, bucketRoutes)
-		return err
-	})
-	return routes, err
-}
+func (s *Store) Routes() ([]Route, error) { return allRecords[Route](s, bucketRoutes) }
 
 // FunctionRoutes returns the routes of one function in order of their keys. It
 // looks through all of them: a node has at most some thousands.

@@ -1,8 +1,8 @@
 package persist
 
 import (
+	"errors"
 	"fmt"
-	"maps"
 	"strings"
 	"time"
 
@@ -51,21 +51,20 @@ func (s *Store) CreateScheduleGroup(group ScheduleGroup) (ScheduleGroup, error) 
 	if err := checkName("group name", group.Name); err != nil {
 		return ScheduleGroup{}, err
 	}
-	if len(group.Tags) > MaxGroupTags {
-		return ScheduleGroup{}, fmt.Errorf("%w tags: %d", ErrTooMany, len(group.Tags))
+	if err := checkGroupTags(group.Tags); err != nil {
+		return ScheduleGroup{}, err
 	}
 	group.Created = milli(s.now())
 	group.LastModified = group.Created
 	err := s.update(0, func(c *change) error {
-		if err := groupExists(c.tx, group.Name); err == nil {
+		switch err := groupExists(c.tx, group.Name); {
+		case err == nil:
 			return ErrExists
-		}
-		groups, err := all[ScheduleGroup](c.tx, bucketScheduleGroups)
-		if err != nil {
+		case !errors.Is(err, ErrNotFound):
 			return err
 		}
-		if len(groups) >= MaxScheduleGroups {
-			return fmt.Errorf("%w groups: there are %d", ErrTooMany, len(groups))
+		if n := countKeys(c.tx.Bucket([]byte(bucketScheduleGroups))); n >= MaxScheduleGroups {
+			return fmt.Errorf("%w groups: there are %d", ErrTooMany, n)
 		}
 		return c.put(bucketScheduleGroups, []byte(group.Name), group)
 	})
@@ -95,10 +94,8 @@ func (s *Store) DeleteScheduleGroup(name string) error {
 		if err := groupExists(c.tx, name); err != nil {
 			return err
 		}
-		for _, key := range keysWith(c.tx.Bucket([]byte(bucketSchedules)), memberPrefix(name)) {
-			if err := c.delete(bucketSchedules, key); err != nil {
-				return err
-			}
+		if err := c.dropMembers(bucketSchedules, name); err != nil {
+			return err
 		}
 		return c.delete(bucketScheduleGroups, []byte(name))
 	})
@@ -112,11 +109,12 @@ func (s *Store) ScheduleGroups(prefix, after string, limit int) (groups []Schedu
 		if err != nil {
 			return err
 		}
-		implied, err := groupOf(tx, DefaultScheduleGroup)
+		standard, err := groupOf(tx, DefaultScheduleGroup)
 		if err != nil {
 			return err
 		}
-		for _, group := range withGroup(stored, implied) {
+		byName := func(g ScheduleGroup) string { return g.Name }
+		for _, group := range putAmong(stored, []ScheduleGroup{standard}, byName) {
 			if group.Name <= after || !strings.HasPrefix(group.Name, prefix) {
 				continue
 			}
@@ -134,16 +132,11 @@ func (s *Store) ScheduleGroups(prefix, after string, limit int) (groups []Schedu
 	return groups, more, nil
 }
 
-// withGroup adds a group to a sorted list that may have it.
-func withGroup(groups []ScheduleGroup, group ScheduleGroup) []ScheduleGroup {
-	at := 0
-	for at < len(groups) && groups[at].Name < group.Name {
-		at++
+func checkGroupTags(tags map[string]string) error {
+	if len(tags) > MaxGroupTags {
+		return fmt.Errorf("%w tags: %d", ErrTooMany, len(tags))
 	}
-	if at < len(groups) && groups[at].Name == group.Name {
-		return groups
-	}
-	return append(groups[:at:at], append([]ScheduleGroup{group}, groups[at:]...)...)
+	return nil
 }
 
 // TagScheduleGroup sets some tags of a group and removes others, or returns
@@ -154,18 +147,9 @@ func (s *Store) TagScheduleGroup(name string, set map[string]string, remove []st
 		if err != nil {
 			return err
 		}
-		tags := maps.Clone(group.Tags)
-		if tags == nil {
-			tags = map[string]string{}
+		if group.Tags, err = retagged(group.Tags, set, remove, checkGroupTags); err != nil {
+			return err
 		}
-		maps.Copy(tags, set)
-		for _, key := range remove {
-			delete(tags, key)
-		}
-		if len(tags) > MaxGroupTags {
-			return fmt.Errorf("%w tags: %d", ErrTooMany, len(tags))
-		}
-		group.Tags = tags
 		return c.put(bucketScheduleGroups, []byte(name), group)
 	})
 }

@@ -63,27 +63,19 @@ type ScheduleTarget struct {
 	DeadLetterARN string `json:"deadLetterArn,omitempty"`
 }
 
-// scheduleKey sorts schedules by group and name. checkName keeps byte 0 out.
-func scheduleKey(group, name string) []byte { return append(memberPrefix(group), name...) }
-
 // CreateSchedule stores a schedule and returns it with the fields that it sets:
 // times and Revision. ErrExists says that its group has one of that name,
 // ErrNotFound that there is no such group, ErrTooMany that there are
 // MaxSchedules. It does not look whether the function exists.
 func (s *Store) CreateSchedule(schedule Schedule) (Schedule, error) {
-	return s.putSchedule(schedule, func(c *change, old Schedule, exists bool) error {
+	return s.putSchedule(schedule, func(c *change, exists bool) error {
 		if exists {
 			return ErrExists
 		}
 		if err := groupExists(c.tx, schedule.Group); err != nil {
 			return err
 		}
-		n := 0
-		cursor := c.tx.Bucket([]byte(bucketSchedules)).Cursor()
-		for k, _ := cursor.First(); k != nil; k, _ = cursor.Next() {
-			n++
-		}
-		if n >= MaxSchedules {
+		if n := countKeys(c.tx.Bucket([]byte(bucketSchedules))); n >= MaxSchedules {
 			return fmt.Errorf("%w schedules: there are %d", ErrTooMany, n)
 		}
 		return nil
@@ -93,7 +85,7 @@ func (s *Store) CreateSchedule(schedule Schedule) (Schedule, error) {
 // UpdateSchedule replaces a schedule, but for when it was created, or returns
 // ErrNotFound.
 func (s *Store) UpdateSchedule(schedule Schedule) (Schedule, error) {
-	return s.putSchedule(schedule, func(_ *change, old Schedule, exists bool) error {
+	return s.putSchedule(schedule, func(_ *change, exists bool) error {
 		if !exists {
 			return ErrNotFound
 		}
@@ -101,7 +93,7 @@ func (s *Store) UpdateSchedule(schedule Schedule) (Schedule, error) {
 	})
 }
 
-func (s *Store) putSchedule(schedule Schedule, allowed func(c *change, old Schedule, exists bool) error) (Schedule, error) {
+func (s *Store) putSchedule(schedule Schedule, allowed func(c *change, exists bool) error) (Schedule, error) {
 	if err := checkName("group name", schedule.Group); err != nil {
 		return Schedule{}, err
 	}
@@ -110,14 +102,14 @@ func (s *Store) putSchedule(schedule Schedule, allowed func(c *change, old Sched
 	}
 	schedule.LastModified = milli(s.now())
 	schedule.LastTick = time.Time{}
-	key := scheduleKey(schedule.Group, schedule.Name)
+	key := memberKey(schedule.Group, schedule.Name)
 	var stored Schedule
 	err := s.update(len(schedule.Target.Input), func(c *change) error {
 		old, exists, err := get[Schedule](c.tx, bucketSchedules, key)
 		if err != nil {
 			return err
 		}
-		if err := allowed(c, old, exists); err != nil {
+		if err := allowed(c, exists); err != nil {
 			return err
 		}
 		next := schedule
@@ -140,26 +132,13 @@ func (s *Store) putSchedule(schedule Schedule, allowed func(c *change, old Sched
 
 // GetSchedule returns a schedule, or ErrNotFound.
 func (s *Store) GetSchedule(group, name string) (Schedule, error) {
-	var schedule Schedule
-	err := s.view(func(tx *bolt.Tx) error {
-		var found bool
-		var err error
-		schedule, found, err = get[Schedule](tx, bucketSchedules, scheduleKey(group, name))
-		if err == nil && !found {
-			err = ErrNotFound
-		}
-		return err
-	})
-	if err != nil {
-		return Schedule{}, fmt.Errorf("schedule %s/%s: %w", group, name, err)
-	}
-	return schedule, nil
+	return oneRecord[Schedule](s, bucketSchedules, memberKey(group, name), "schedule "+group+"/"+name)
 }
 
 // DeleteSchedule removes a schedule, or returns ErrNotFound.
 func (s *Store) DeleteSchedule(group, name string) error {
 	return s.update(0, func(c *change) error {
-		key := scheduleKey(group, name)
+		key := memberKey(group, name)
 		if c.tx.Bucket([]byte(bucketSchedules)).Get(key) == nil {
 			return fmt.Errorf("schedule %s/%s: %w", group, name, ErrNotFound)
 		}
@@ -181,12 +160,12 @@ func (s *Store) Schedules(q ScheduleQuery) (schedules []Schedule, more bool, err
 	err = s.view(func(tx *bolt.Tx) error {
 		var from, within []byte
 		if q.Group != "" {
-			within = scheduleKey(q.Group, q.Prefix)
+			within = memberKey(q.Group, q.Prefix)
 			from = within
 		}
 		var after []byte
 		if q.AfterGroup != "" {
-			after = scheduleKey(q.AfterGroup, q.AfterName)
+			after = memberKey(q.AfterGroup, q.AfterName)
 			if bytes.Compare(after, from) > 0 {
 				from = after
 			}
@@ -235,16 +214,15 @@ type Tick struct {
 // ErrNotFound says that the function of the job does not exist, ErrQueueFull
 // that the queue has no room; the schedule has not moved on then.
 func (s *Store) Tick(tick Tick) (acted bool, err error) {
-	job := tick.Job
-	if job != nil {
-		copied := *job
-		job = &copied
-		if err := s.checkJob(job); err != nil {
+	var job Job
+	if tick.Job != nil {
+		job = *tick.Job
+		if err := s.checkJob(&job); err != nil {
 			return false, fmt.Errorf("tick of schedule %s/%s: %w", tick.Group, tick.Name, err)
 		}
 	}
-	key := scheduleKey(tick.Group, tick.Name)
-	err = s.update(jobOverhead, func(c *change) error {
+	key := memberKey(tick.Group, tick.Name)
+	err = s.update(len(job.Payload)+jobOverhead, func(c *change) error {
 		acted = false
 		schedule, found, err := get[Schedule](c.tx, bucketSchedules, key)
 		if err != nil {
@@ -253,8 +231,8 @@ func (s *Store) Tick(tick Tick) (acted bool, err error) {
 		if !found || schedule.Revision != tick.Revision || !schedule.LastTick.Equal(tick.After) {
 			return nil
 		}
-		if job != nil {
-			queued := *job
+		if tick.Job != nil {
+			queued := job
 			if err := c.enqueue(&queued, &tick.Limits, false); err != nil {
 				return err
 			}

@@ -217,13 +217,8 @@ func TestQueueIsWholeOrNothing(t *testing.T) {
 	for at, there := range map[step]bool{stepCommit: false, stepCommitted: true} {
 		t.Run(string(at), func(t *testing.T) {
 			dir := t.TempDir()
-			armed := false
-			s := openStore(t, dir, Options{faults: &faults{before: func(s step) error {
-				if armed && s == at {
-					return errFault
-				}
-				return nil
-			}}})
+			failing := false
+			s := openStore(t, dir, Options{faults: armed(&failing, at)})
 			_, err := s.PutFunction(testFunction("f"), "", nil)
 			noErr(t, err)
 			schedule, err := s.CreateSchedule(testSchedule("default", "a"))
@@ -233,13 +228,13 @@ func TestQueueIsWholeOrNothing(t *testing.T) {
 			buried, err := s.Enqueue(testJob("f", "buried"), DefaultQueueLimits(), true)
 			noErr(t, err)
 
-			armed = true
+			failing = true
 			job := testJob("f", "ticked")
 			_, err = s.Tick(Tick{Group: "default", Name: "a", Revision: schedule.Revision, At: time.Now(), Job: &job, Limits: DefaultQueueLimits()})
 			wantErr(t, "Tick", err, errFault)
 			wantErr(t, "Forward", s.Forward(forwarded, testJob("f", "next")), errFault)
 			wantErr(t, "Bury", s.Bury(buried, "x"), errFault)
-			armed = false
+			failing = false
 			closeStore(t, s)
 
 			s = openStore(t, dir, Options{})

@@ -37,7 +37,7 @@ import (
 //	keysets        issuer                      -> KeySet
 //	schedules      group 00 name               -> Schedule
 //	schedulegroups name                        -> ScheduleGroup
-//	queue, deadletters                         -> see queue.go
+//	queue, deadletters                         -> see queue_layout.go
 //
 // Numbers are big-endian so that keys sort by them. Records are JSON.
 const (

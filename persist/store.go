@@ -118,9 +118,9 @@ func (s *Store) Recovered() string { return s.recovered }
 // folder. What no record names may then still be wanted, above all code.
 func (s *Store) Incomplete() bool { return s.incomplete }
 
-// Generation grows with every commit that changes functions, versions,
-// aliases, routes or settings, also across restarts. It is the Generation of
-// the State that Load returns when nothing changed in between.
+// Generation grows with every commit that changes records, also across restarts:
+// with all but the data of functions, the queue, access keys and the audit log. It
+// is the Generation of the State that Load returns when nothing changed in between.
 func (s *Store) Generation() uint64 { return s.generation.Load() }
 
 // view runs fn in a read transaction, which sees one moment of the store.

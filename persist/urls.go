@@ -23,9 +23,9 @@ type FunctionURL struct {
 const whatURL = "URL"
 
 // PutFunctionURL creates a URL, or with replace changes one, which keeps its ID
-// and its time of creation. A zero Modified means now. It returns what it stored. ErrExists where there is
-// one and replace is false, ErrNotFound where there is none and it is true, or no
-// such function or alias.
+// and its time of creation. A zero Modified means now. It returns what it stored.
+// ErrExists where there is one and replace is false, ErrNotFound where there is none
+// and it is true, or no such function or alias.
 func (s *Store) PutFunctionURL(u FunctionURL, replace bool) (FunctionURL, error) {
 	if u.Qualifier == Latest {
 		u.Qualifier = ""
@@ -84,13 +84,7 @@ func (s *Store) FunctionURLsOf(function string) ([]FunctionURL, error) {
 }
 
 // FunctionURLs returns the URLs of all functions.
-func (s *Store) FunctionURLs() (urls []FunctionURL, err error) {
-	err = s.view(func(tx *bolt.Tx) error {
-		urls, err = all[FunctionURL](tx, bucketURLs)
-		return err
-	})
-	return urls, err
-}
+func (s *Store) FunctionURLs() ([]FunctionURL, error) { return allRecords[FunctionURL](s, bucketURLs) }
 
 // DeleteFunctionURL removes one, or returns ErrNotFound.
 func (s *Store) DeleteFunctionURL(function, qualifier string) error {

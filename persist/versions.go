@@ -19,17 +19,14 @@ import (
 // returned and created is false, as AWS Lambda does.
 func (s *Store) Publish(name, description, expectRevision string) (fn Function, created bool, err error) {
 	err = s.update(0, func(c *change) error {
-		latest, exists, err := get[Function](c.tx, bucketFunctions, versionKey(name, 0))
+		latest, err := one[Function](c.tx, bucketFunctions, versionKey(name, 0), "function "+name)
 		if err != nil {
 			return err
-		}
-		if !exists {
-			return fmt.Errorf("function %s: %w", name, ErrNotFound)
 		}
 		if expectRevision == MustNotExist {
 			return fmt.Errorf("%w: a version cannot be published of a function that must not exist", ErrInvalid)
 		}
-		if err := checkRevision("function "+name, exists, latest.RevisionID, expectRevision); err != nil {
+		if err := checkRevision("function "+name, true, latest.RevisionID, expectRevision); err != nil {
 			return err
 		}
 		last := lastNumber(c.tx, bucketPublished, bucketFunctions, name)
@@ -106,34 +103,46 @@ func sameVersion(a, b Function) bool {
 // limit of them or all where limit is 0. more says that there are others; the
 // last version is then the next after.
 func (s *Store) Versions(name, after string, limit int) (fns []Function, more bool, err error) {
-	start := uint64(0)
+	start := versionKey(name, 0)
 	if after != "" {
-		number, isVersion := versionNumber(after)
-		if !isVersion || number == noVersion {
-			return nil, false, fmt.Errorf("%w: %q is not a version", ErrInvalid, after)
+		if start, err = keyAfter(name, after); err != nil {
+			return nil, false, err
 		}
-		start = number + 1
 	}
 	err = s.view(func(tx *bolt.Tx) error {
 		if err := functionExists(tx, name); err != nil {
 			return err
 		}
-		prefix := memberPrefix(name)
-		c := tx.Bucket([]byte(bucketFunctions)).Cursor()
-		for k, v := c.Seek(versionKey(name, start)); k != nil && bytes.HasPrefix(k, prefix); k, v = c.Next() {
-			if limit > 0 && len(fns) == limit {
-				more = true
-				return nil
-			}
-			fn, err := decode[Function](bucketFunctions, k, v)
-			if err != nil {
-				return err
-			}
-			fns = append(fns, fn)
-		}
-		return nil
+		fns, more, err = versionsFrom(tx, start, memberPrefix(name), limit)
+		return err
 	})
 	return fns, more, err
+}
+
+// keyAfter returns the key of the version after a version of function name.
+func keyAfter(name, version string) ([]byte, error) {
+	number, isVersion := versionNumber(version)
+	if !isVersion || number == noVersion {
+		return nil, fmt.Errorf("%w: %q is not a version", ErrInvalid, version)
+	}
+	return versionKey(name, number+1), nil
+}
+
+// versionsFrom returns the versions from the key start on, as far as their keys begin
+// with prefix.
+func versionsFrom(tx *bolt.Tx, start, prefix []byte, limit int) (fns []Function, more bool, err error) {
+	c := tx.Bucket([]byte(bucketFunctions)).Cursor()
+	for k, v := c.Seek(start); k != nil && bytes.HasPrefix(k, prefix); k, v = c.Next() {
+		if limit > 0 && len(fns) == limit {
+			return fns, true, nil
+		}
+		fn, err := decode[Function](bucketFunctions, k, v)
+		if err != nil {
+			return fns, false, err
+		}
+		fns = append(fns, fn)
+	}
+	return fns, false, nil
 }
 
 // DeleteVersion removes a published version with what is configured for it:
@@ -177,26 +186,13 @@ func (s *Store) DeleteVersion(name, version string) error {
 func (s *Store) AllVersions(name, after string, limit int) (fns []Function, more bool, err error) {
 	start := memberEnd(name)
 	if after != "" {
-		number, isVersion := versionNumber(after)
-		if !isVersion || number == noVersion {
-			return nil, false, fmt.Errorf("%w: %q is not a version", ErrInvalid, after)
+		if start, err = keyAfter(name, after); err != nil {
+			return nil, false, err
 		}
-		start = versionKey(name, number+1)
 	}
 	err = s.view(func(tx *bolt.Tx) error {
-		c := tx.Bucket([]byte(bucketFunctions)).Cursor()
-		for k, v := c.Seek(start); k != nil; k, v = c.Next() {
-			if limit > 0 && len(fns) == limit {
-				more = true
-				return nil
-			}
-			fn, err := decode[Function](bucketFunctions, k, v)
-			if err != nil {
-				return err
-			}
-			fns = append(fns, fn)
-		}
-		return nil
+		fns, more, err = versionsFrom(tx, start, nil, limit)
+		return err
 	})
 	return fns, more, err
 }
