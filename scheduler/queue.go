@@ -168,14 +168,19 @@ func (q *Queue) takeBack(ctx context.Context) error {
 			return nil
 		}
 		q.log.Error("the queue cannot be started; it is tried again", "in", storePause, "error", err)
-		timer := time.NewTimer(storePause)
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-			timer.Stop()
-		}
+		pause(ctx, storePause)
 	}
 	return nil
+}
+
+// pause waits that long, or until ctx is done.
+func pause(ctx context.Context, wait time.Duration) {
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
 }
 
 // dispatch leases events and starts them until ctx is done.

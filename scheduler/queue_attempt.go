@@ -237,12 +237,7 @@ func (q *Queue) settle(ctx context.Context, job persist.Job, end func() error) {
 		}
 		wait := backOff(n, time.Second)
 		q.log.Error("what became of an event could not be stored; it is tried again", "function", job.Function, "id", job.ID, "in", wait, "error", err)
-		timer := time.NewTimer(wait)
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-			timer.Stop()
-		}
+		pause(ctx, wait)
 	}
 }
 
