@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"unicode/utf8"
@@ -22,8 +23,8 @@ func checkClientContext(text []byte) error {
 	if len(text) > MaxClientContext {
 		return fmt.Errorf("%d bytes: %w", len(text), ErrClientContext)
 	}
-	var object map[string]json.RawMessage
-	if err := json.Unmarshal(text, &object); err != nil || object == nil || !utf8.Valid(text) {
+	object := bytes.HasPrefix(bytes.TrimLeft(text, " \t\r\n"), []byte("{"))
+	if !object || !json.Valid(text) || !utf8.Valid(text) {
 		return ErrClientContext
 	}
 	return nil
@@ -31,7 +32,7 @@ func checkClientContext(text []byte) error {
 
 // arn returns the ARN of a function without a qualifier.
 func (r *Runtime) arn(name string) string {
-	return FunctionARN(r.region(), name, "")
+	return FunctionARN(r.cfg.Region, name, "")
 }
 
 // ownQualifier is how an Invocation of this version says so, where it must.

@@ -49,13 +49,6 @@ func (f Function) checkReserved() error {
 // environment returns what f sees as "NAME=value". execution names how its code is
 // run, as AWS_EXECUTION_ENV does.
 func (r *Runtime) environment(f *Function, execution string) []string {
-	return wasi.Environment(wasi.Facts{Region: r.region(), Function: f.Name, Version: f.Version, Handler: f.Handler,
+	return wasi.Environment(wasi.Facts{Region: r.cfg.Region, Function: f.Name, Version: f.Version, Handler: f.Handler,
 		Execution: execution, Memory: f.Limits.Memory}, f.Env)
-}
-
-func (r *Runtime) region() string {
-	if r.cfg.Region == "" {
-		return DefaultRegion
-	}
-	return r.cfg.Region
 }

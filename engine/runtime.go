@@ -1,11 +1,11 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"maps"
-	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -54,6 +54,7 @@ func Open(cfg Config) (*Runtime, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, fmt.Errorf("engine settings: %w", err)
 	}
+	cfg.Region = cmp.Or(cfg.Region, DefaultRegion)
 	m, err := newMachine(cfg)
 	if err != nil {
 		return nil, err
@@ -243,22 +244,17 @@ func (r *Runtime) Remove(name, number string) error {
 	}
 	var gone []*version
 	r.table.change(name, func(w *view) {
-		switch number {
-		case "":
-			if w.latest != nil {
-				gone = append(gone, w.latest)
-			}
-			gone = slices.AppendSeq(gone, maps.Values(w.versions))
+		if number == "" {
+			w.each(func(v *version) { gone = append(gone, v) })
 			*w = view{}
-		case Latest:
-			if w.latest != nil {
-				gone = append(gone, w.latest)
-			}
+			return
+		}
+		if v := w.version(number); v != nil {
+			gone = append(gone, v)
+		}
+		if number == Latest {
 			w.latest = nil
-		default:
-			if v := w.versions[number]; v != nil {
-				gone = append(gone, v)
-			}
+		} else {
 			delete(w.versions, number)
 		}
 	})
@@ -276,7 +272,7 @@ func (r *Runtime) SetAlias(name, aliasName, number string, weights map[string]fl
 	if r.closed.Load() {
 		return ErrClosed
 	}
-	if _, ok := r.table.names.Load(name); !ok {
+	if r.table.view(name) == nil {
 		return fmt.Errorf("%s: %w", name, ErrNotFound)
 	}
 	r.table.change(name, func(w *view) { w.aliases[aliasName] = alias{number, maps.Clone(weights)} })
@@ -290,7 +286,7 @@ func (r *Runtime) RemoveAlias(name, aliasName string) error {
 	if r.closed.Load() {
 		return ErrClosed
 	}
-	if _, ok := r.table.names.Load(name); ok {
+	if r.table.view(name) != nil {
 		r.table.change(name, func(w *view) { delete(w.aliases, aliasName) })
 	}
 	return nil
