@@ -127,7 +127,7 @@ func (a *APIs) newStage(of *api, in *Stage) (*stage, error) {
 	if len(in.Variables) > MaxVariables {
 		return nil, fmt.Errorf("it has %d variables: use at most %d", len(in.Variables), MaxVariables)
 	}
-	s := &stage{api: of, name: in.Name, variables: maps.Clone(in.Variables), shown: variablesJSON(in.Variables)}
+	s := &stage{api: of, name: in.Name, variables: in.Variables, shown: variablesJSON(in.Variables)}
 	if in.CORS != nil {
 		if of.kind == KindREST {
 			return nil, errors.New("CORS of a REST API is up to its OPTIONS methods")
@@ -163,7 +163,7 @@ func (a *APIs) newGuard(s *stage, t *target, r *Route) (*guard, error) {
 	if r.Authorizer == nil && !r.KeyRequired && r.Throttle == (Throttle{}) {
 		return nil, nil
 	}
-	g := &guard{scopes: slices.Clone(r.Scopes), keyed: r.KeyRequired}
+	g := &guard{scopes: r.Scopes, keyed: r.KeyRequired}
 	var err error
 	if r.Throttle != (Throttle{}) {
 		if g.bucket, err = newBucket(r.Throttle); err != nil {

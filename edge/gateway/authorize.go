@@ -14,7 +14,7 @@ import (
 // and its quota. So nobody's tokens are spent on requests that may not pass.
 type guard struct {
 	authorizer *authorizer // nil: none
-	view       *target     // the route with events of a Lambda authorizer's format
+	view       *target     // the route with events of the Lambda authorizer's format; nil: it has none
 	scopes     []string
 	keyed      bool
 	bucket     *bucket // nil: no limit
@@ -22,7 +22,7 @@ type guard struct {
 
 // authorizer is an Authorizer made ready: one of jwt, lambda and iam.
 type authorizer struct {
-	in     Authorizer // with copies of what it points to
+	in     Authorizer
 	jwt    *jwtAuthorizer
 	lambda *lambdaAuthorizer
 	// kept holds what was decided before. It is shared with the authorizers that
@@ -38,19 +38,16 @@ func newAuthorizer(in *Authorizer, kind Kind) (*authorizer, error) {
 		if kind != KindHTTP {
 			return nil, errors.New("only HTTP APIs have JWT authorizers")
 		}
-		same := *in.JWT
-		a.in.JWT, a.kept = &same, newRecent[[32]byte, *grant]()
-		a.jwt, err = newJWTAuthorizer(&same)
+		a.kept = newRecent[[32]byte, *grant]()
+		a.jwt, err = newJWTAuthorizer(in.JWT)
 	case in.Lambda != nil && in.JWT == nil && !in.IAM:
 		if kind == KindURL {
 			return nil, errors.New("a function URL has no Lambda authorizers")
 		}
-		same := *in.Lambda
-		a.in.Lambda = &same
-		if same.TTL > 0 && len(same.IdentitySources) > 0 {
+		if in.Lambda.TTL > 0 && len(in.Lambda.IdentitySources) > 0 {
 			a.kept = newRecent[[32]byte, *grant]()
 		}
-		a.lambda, err = newLambdaAuthorizer(&same, kind)
+		a.lambda, err = newLambdaAuthorizer(in.Lambda, kind)
 	case in.IAM && in.JWT == nil && in.Lambda == nil:
 	default:
 		return nil, errors.New("it must be exactly one of JWT, Lambda and IAM")
@@ -73,7 +70,7 @@ func (a *authorizer) inherit(old *authorizer) {
 // refused.
 func (s *Server) admit(ctx *fasthttp.RequestCtx, x *exchange, t *target) refusal {
 	g, of := t.guard, t.stage.api
-	now := s.now()
+	now := x.source.now
 	if g.keyed && !of.keyFromAuthorizer {
 		x.who.key = of.all.keys.find(ctx.Request.Header.Peek("X-Api-Key")) // a Lambda authorizer sees it
 	}

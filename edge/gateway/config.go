@@ -51,9 +51,10 @@ type Config struct {
 	// Logf takes one line about trouble of the server itself, such as an engine
 	// that failed. It must be safe for concurrent use. Nil drops them.
 	Logf func(format string, args ...any)
-	// OnBadReply is told why a function's reply could not be made a response,
-	// so that the reason reaches the function's log; the client gets 502. It
-	// must be safe for concurrent use. It may be nil.
+	// OnBadReply is told why a function's reply could not be made a response, or
+	// decides nothing where the function is an authorizer's, so that the reason
+	// reaches the function's log; the client gets 502 or 500. It must be safe for
+	// concurrent use. It may be nil.
 	OnBadReply func(function string, id engine.RequestID, reason string)
 }
 
@@ -67,6 +68,7 @@ func DefaultConfig() Config {
 		WriteTimeout: 30 * time.Second,
 		IdleTimeout:  75 * time.Second,
 		MaxConns:     1024,
+		Region:       engine.DefaultRegion,
 	}
 }
 
@@ -91,7 +93,7 @@ func (c Config) withDefaults() Config {
 		c.MaxConns = d.MaxConns
 	}
 	if c.Region == "" {
-		c.Region = engine.DefaultRegion
+		c.Region = d.Region
 	}
 	if c.Logf == nil {
 		c.Logf = func(string, ...any) {}

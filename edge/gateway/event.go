@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"net/netip"
 	"strconv"
+	"time"
 	"unicode/utf8"
 
 	"github.com/valyala/fasthttp"
@@ -32,8 +33,8 @@ type source struct {
 	client      netip.AddrPort
 	server      netip.AddrPort
 	tls         bool
-	time        *stamp
-	millis      int64 // since 1970
+	now         time.Time // when it came
+	time        *stamp    // of now
 }
 
 // constantsV2 sets what does not change in the events of a route.
@@ -49,7 +50,9 @@ func (t *target) constantsV2() {
 		}
 	}
 	t.context = []byte(`,"requestContext":{"accountId":"` + accountID + `","apiId":"` + id + `",`)
-	t.stageTime = []byte(`,"stage":"` + name + `","time":"`)
+	t.routeStage = append(t.routeStage, `","routeKey":`...)
+	t.routeStage = appendString(t.routeStage, []byte(t.key))
+	t.routeStage = append(t.routeStage, `,"stage":"`+name+`","time":"`...)
 }
 
 // appendEvent appends the event of a request in API Gateway's payload format
@@ -209,12 +212,10 @@ func appendContext(b []byte, s *source) []byte {
 	b = appendString(b, s.header.UserAgent())
 	b = append(b, `},"requestId":"`...)
 	b = append(b, s.id...)
-	b = append(b, `","routeKey":`...)
-	b = appendString(b, []byte(s.target.key))
-	b = append(b, s.target.stageTime...)
+	b = append(b, s.target.routeStage...)
 	b = append(b, s.time.text...)
 	b = append(b, `","timeEpoch":`...)
-	b = strconv.AppendInt(b, s.millis, 10)
+	b = strconv.AppendInt(b, s.now.UnixMilli(), 10)
 	return append(b, '}')
 }
 

@@ -145,7 +145,7 @@ func appendContextV1(b []byte, s *source) []byte {
 	b = append(b, `","requestTime":"`...)
 	b = append(b, s.time.text...)
 	b = append(b, `","requestTimeEpoch":`...)
-	b = strconv.AppendInt(b, s.millis, 10)
+	b = strconv.AppendInt(b, s.now.UnixMilli(), 10)
 	b = append(b, `,"identity":{`...)
 	b = s.who.appendIdentity(b, rest)
 	b = append(b, `,"sourceIp":"`...)

@@ -53,7 +53,7 @@ func encodeRequest(t testing.TB, table *Table, req *fasthttp.Request) []byte {
 	return appendEvent(nil, &source{
 		target: found, params: &params, header: &req.Header, path: path, query: query, body: req.Body(), id: []byte(testID),
 		client: netip.MustParseAddrPort("192.0.2.7:4711"), server: netip.MustParseAddrPort("192.0.2.1:8443"), tls: true,
-		time: new(clock).at(testTime), millis: testTime.UnixMilli(),
+		now: testTime, time: new(clock).at(testTime),
 	}, &pairs)
 }
 

@@ -199,7 +199,7 @@ func (s *Server) describe(ctx *fasthttp.RequestCtx, x *exchange, t *target, path
 	x.source = source{
 		target: t, params: &x.params, header: &ctx.Request.Header, path: path, query: query, body: ctx.Request.Body(), id: x.id[:],
 		client: addrPort(ctx.RemoteAddr()), server: addrPort(ctx.LocalAddr()), tls: ctx.IsTLS(),
-		time: s.clock.at(now), millis: now.UnixMilli(),
+		now: now, time: s.clock.at(now),
 	}
 }
 

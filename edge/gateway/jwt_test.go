@@ -118,8 +118,7 @@ func TestJWTCheck(t *testing.T) {
 	}
 }
 
-// TestJWTWithoutKID: a set of one key needs no kid.
-// An empty audience would be that of a token which has none.
+// TestJWTAudienceIsNotEmpty: an empty one would be that of a token which has none.
 func TestJWTAudienceIsNotEmpty(t *testing.T) {
 	in := testJWT()
 	in.Audience = append(in.Audience, "")
@@ -128,6 +127,7 @@ func TestJWTAudienceIsNotEmpty(t *testing.T) {
 	}
 }
 
+// TestJWTWithoutKID: a set of one key needs no kid.
 func TestJWTWithoutKID(t *testing.T) {
 	k := issuer()
 	one, err := json.Marshal(jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{KeyID: "only", Key: &k.ec.PublicKey}}})

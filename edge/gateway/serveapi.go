@@ -61,13 +61,8 @@ func (s *Server) serveRoute(ctx *fasthttp.RequestCtx, x *exchange, t *target, qu
 // wantsRaw reports whether payload format 1.0 is written for a route or its
 // authorizer, which needs the spelling of headers.
 func (t *target) wantsRaw() bool {
-	if t.route.Payload == PayloadV1 {
-		return true
-	}
-	if t.guard == nil || t.guard.authorizer == nil || t.guard.authorizer.lambda == nil {
-		return false
-	}
-	return t.guard.authorizer.lambda.in.Payload == PayloadV1
+	return t.route.Payload == PayloadV1 ||
+		t.guard != nil && t.guard.view != nil && t.guard.view.route.Payload == PayloadV1
 }
 
 // check returns what is wrong with the mock of a route.

@@ -17,7 +17,7 @@ import (
 	"github.com/valyala/fasthttp"
 )
 
-// Server serves the routes of a Table. It serves one listener at a time.
+// Server serves the routes of a Table, and APIs. It serves one listener at a time.
 type Server struct {
 	cfg       Config
 	table     atomic.Pointer[Table]

@@ -33,9 +33,10 @@ type target struct {
 	key   string
 	names []string // of the parameters, in the order of the path
 	// What is constant in its events: head is their start, up to and including
-	// the name of the member with the path.
-	head, context, stageTime, variables []byte
-	cors                                *corsHeaders
+	// the name of the member with the path; routeStage is what stands between the
+	// request's ID and its time.
+	head, context, routeStage, variables []byte
+	cors                                 *corsHeaders
 
 	stage *stage // nil: it is one of the node's own
 	guard *guard // nil: everybody may pass
@@ -150,7 +151,7 @@ func newTarget(r Route, p pattern, of *stage) *target {
 func (t *target) as(p Payload) *target {
 	same := *t
 	same.route.Payload = p
-	same.head, same.context, same.stageTime, same.variables = nil, nil, nil, nil
+	same.head, same.context, same.routeStage, same.variables = nil, nil, nil, nil
 	if p == PayloadV1 {
 		same.constantsV1()
 	} else {
