@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"fmt"
 	"net/http"
 	"os"
@@ -104,13 +103,12 @@ func (b *bench) signature(url, body string, c sigv4.Credentials) (string, error)
 
 // readCredentials reads the root key that the node made.
 func readCredentials(path string) (c sigv4.Credentials, err error) {
-	file, err := os.Open(path)
+	text, err := os.ReadFile(path)
 	if err != nil {
 		return c, err
 	}
-	defer file.Close()
-	for lines := bufio.NewScanner(file); lines.Scan(); {
-		name, value, _ := strings.Cut(lines.Text(), "=")
+	for line := range strings.Lines(string(text)) {
+		name, value, _ := strings.Cut(line, "=")
 		switch strings.TrimSpace(name) {
 		case "aws_access_key_id":
 			c.KeyID = strings.TrimSpace(value)

@@ -145,15 +145,11 @@ func TestJWTAuthorizer(t *testing.T) {
 		if test.token != "" {
 			r.Header.Set("Authorization", test.token)
 		}
-		reply, err := http.DefaultClient.Do(r)
-		if err != nil {
-			t.Fatal(err)
-		}
+		status, text := do(t, r)
 		var jwt struct{ Claims map[string]any }
-		err = json.NewDecoder(reply.Body).Decode(&jwt)
-		reply.Body.Close()
-		if reply.StatusCode != test.status || err != nil || test.status == 200 && jwt.Claims["sub"] != "ada" {
-			t.Errorf("%s: %d, want %d; %v, %v", test.name, reply.StatusCode, test.status, jwt.Claims, err)
+		err = json.Unmarshal(text, &jwt)
+		if status != test.status || err != nil || test.status == 200 && jwt.Claims["sub"] != "ada" {
+			t.Errorf("%s: %d, want %d; %v, %v", test.name, status, test.status, jwt.Claims, err)
 		}
 	}
 

@@ -92,6 +92,13 @@ func get(t *testing.T, path string) (int, string) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	status, text := do(t, r)
+	return status, string(text)
+}
+
+// do sends a request and returns the status and body of its reply.
+func do(t *testing.T, r *http.Request) (int, []byte) {
+	t.Helper()
 	reply, err := http.DefaultClient.Do(r)
 	if err != nil {
 		t.Fatal(err)
@@ -101,7 +108,7 @@ func get(t *testing.T, path string) (int, string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return reply.StatusCode, string(text)
+	return reply.StatusCode, text
 }
 
 // wantCode fails the test where err is not AWS's error of that code.

@@ -70,16 +70,7 @@ func send(t *testing.T, cfg aws.Config, r *http.Request, service string) (int, [
 	if err := v4.NewSigner().SignHTTP(t.Context(), who, r, hex.EncodeToString(sum[:]), service, cfg.Region, time.Now()); err != nil {
 		t.Fatal(err)
 	}
-	reply, err := http.DefaultClient.Do(r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer reply.Body.Close()
-	text, err := io.ReadAll(reply.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return reply.StatusCode, text
+	return do(t, r)
 }
 
 // Every operation that the SDK has is one that the node knows, and those that it
