@@ -170,7 +170,8 @@ func serve(ctx context.Context, s cli.ServeSettings, stderr io.Writer) (err erro
 		Store:      store,
 		Invoker:    functions,
 		Async:      queue,
-		Logs:       stoppableLogs{logs, ctx.Done()},
+		Logs:       logs,
+		Stopping:   ctx.Done(),
 		Keys:       keys,
 		Audit:      store,
 		Services: slices.Concat(
@@ -183,7 +184,7 @@ func serve(ctx context.Context, s cli.ServeSettings, stderr io.Writer) (err erro
 			Go: runtime.Version(), OS: runtime.GOOS, Arch: runtime.GOARCH,
 			HTTP: public.Addr().String(), Control: controls[0].Addr().String(),
 		},
-		Problems: func() []string { return problems(store, logs) },
+		Problems: func() []string { return edge.Problems(store, logs) },
 	})
 	a.startControl(controls, failed, s, []http.Handler{network, socket})
 	a.startGateway(data, public, failed, s)
@@ -259,7 +260,7 @@ func (a *appliance) openEngine(s cli.ServeSettings, store *persist.Store, logs *
 	cfg.MaxInstances = s.MaxInstances
 	cfg.AddressBits = s.AddressBits
 	cfg.IdleTimeout = s.IdleTimeout
-	cfg.Logs = functionLogs{logs}
+	cfg.Logs = edge.FunctionLogs{Logs: logs}
 	cfg.KV = store.KV()
 	cfg.Log = a.log
 	functions, err := engine.Open(cfg)
@@ -270,33 +271,6 @@ func (a *appliance) openEngine(s cli.ServeSettings, store *persist.Store, logs *
 	stats := functions.Stats()
 	a.log.Debug("engine is open", "instances", stats.MaxInstances, "budgetMB", stats.MemoryBudget>>20, "addressBits", stats.AddressBits)
 	return functions, nil
-}
-
-// functionLogs makes the store's logs the engine's LogSink.
-type functionLogs struct{ *persist.Logs }
-
-func (l functionLogs) AppendLog(function, version string, id engine.RequestID, at time.Time, text []byte) {
-	l.Append(function, version, id.String(), at, text)
-}
-
-// stoppableLogs are logs whose followers go home when the appliance stops, so
-// that it need not wait for them.
-type stoppableLogs struct {
-	*persist.Logs
-	stopping <-chan struct{}
-}
-
-func (l stoppableLogs) Follow(ctx context.Context, q persist.Query, each func(persist.Record) error) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	go func() {
-		select {
-		case <-l.stopping:
-			cancel()
-		case <-ctx.Done():
-		}
-	}()
-	return l.Logs.Follow(ctx, q, each)
 }
 
 // controlSocket is the name of the control plane's socket in the data folder.
@@ -338,15 +312,7 @@ func (a *appliance) startControl(listeners []net.Listener, failed chan<- error, 
 	ctx, cancel := context.WithCancel(context.Background()) // of all requests
 	a.onClose(func() error { cancel(); return nil })
 	for i, l := range listeners {
-		server := &http.Server{
-			Handler:           handlers[i],
-			ReadHeaderTimeout: 10 * time.Second,
-			ReadTimeout:       2 * time.Minute, // of bodies that nobody wants; awsapi sets its own
-			IdleTimeout:       2 * time.Minute,
-			MaxHeaderBytes:    32 << 10, // anybody may send them
-			BaseContext:       func(net.Listener) context.Context { return ctx },
-			ConnContext:       awsapi.ConnContext(),
-		}
+		server := awsapi.NewServer(ctx, handlers[i])
 		go func() {
 			if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
 				failed <- fmt.Errorf("serve control plane: %w", err)
@@ -426,25 +392,6 @@ func (a *appliance) startChores(functions *engine.Runtime, reconciler *edge.Reco
 			}
 		})
 	})
-}
-
-// problems are what an operator should know of the data.
-func problems(store *persist.Store, logs *persist.Logs) (list []string) {
-	if what := store.Recovered(); what != "" {
-		list = append(list, what)
-	}
-	if store.Incomplete() {
-		list = append(list, "records may be missing: a damaged ledge.db.damaged-* lies in the data folder; take what you need from it and delete it")
-	}
-	if queue, err := store.QueueStats(); err != nil {
-		list = append(list, "the queue of asynchronous invocations cannot be read: "+err.Error())
-	} else if queue.DeadLetters > 0 {
-		list = append(list, fmt.Sprintf("%d asynchronous invocations failed for good and had no destination; they are kept as dead letters", queue.DeadLetters))
-	}
-	if err := logs.Err(); err != nil {
-		list = append(list, "logs are not written: "+err.Error())
-	}
-	return list
 }
 
 // listen returns a listener, or an error that says which setting to change.

@@ -1,8 +1,11 @@
 package awsapi
 
 import (
+	"context"
 	"net"
+	"net/http"
 	"sync"
+	"time"
 )
 
 // MaxConnections is how many clients a LimitListener of the control plane serves
@@ -55,4 +58,19 @@ func (c *limitedConn) Close() error {
 	err := c.Conn.Close()
 	c.leave()
 	return err
+}
+
+// NewServer returns a server for one of the doors that New made. Its requests end
+// with ctx, which outlives Shutdown. There is no WriteTimeout: invocations and
+// followed logs take their time.
+func NewServer(ctx context.Context, handler http.Handler) *http.Server {
+	return &http.Server{
+		Handler:           handler,
+		ReadHeaderTimeout: 10 * time.Second,
+		ReadTimeout:       2 * time.Minute, // ends where a body is read that is wanted
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    32 << 10, // anybody may send them
+		BaseContext:       func(net.Listener) context.Context { return ctx },
+		ConnContext:       ConnContext(),
+	}
 }

@@ -88,6 +88,9 @@ type Config struct {
 	Invoker    Invoker
 	Logs       Logs
 
+	// Stopping, once closed, ends the streams of followed logs: the node need not
+	// wait for their readers. Nil never is.
+	Stopping <-chan struct{}
 	// Keys knows who may do what. Nil refuses everybody on the network; the
 	// socket asks nobody.
 	Keys *identity.Keyring
@@ -122,10 +125,8 @@ type api struct {
 
 // New returns the handlers of the control plane: network, which asks for
 // credentials, and socket, which trusts whoever can open the node's Unix
-// socket. Both are safe for concurrent use. A server they run in should set a
-// ReadHeaderTimeout, a ReadTimeout, which ends where a body is read that is wanted,
-// an IdleTimeout, MaxHeaderBytes, ConnContext of this package, and no WriteTimeout:
-// invocations and followed logs take their time.
+// socket. Both are safe for concurrent use. NewServer makes the server that each is
+// run in.
 //
 // It panics where two operations have the same path, which is a mistake in the
 // program.

@@ -1,6 +1,7 @@
 package awsapi
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -61,7 +62,9 @@ func (a *api) readLogs(w http.ResponseWriter, r *http.Request) error {
 	if err := control.Flush(); err != nil { // the client sees that it is connected
 		return fmt.Errorf("flush log stream: %w", err)
 	}
-	err = read(r.Context(), query, func(rec persist.Record) error {
+	ctx, cancel := a.untilStopping(r.Context())
+	defer cancel()
+	err = read(ctx, query, func(rec persist.Record) error {
 		line, err := json.Marshal(logRecord{rec.At, rec.Function, rec.Version, rec.RequestID, string(rec.Text)})
 		if err != nil {
 			return fmt.Errorf("encode log record: %w", err)
@@ -75,10 +78,23 @@ func (a *api) readLogs(w http.ResponseWriter, r *http.Request) error {
 		}
 		return control.Flush()
 	})
-	if r.Context().Err() != nil {
+	if ctx.Err() != nil {
 		return nil // the end of a followed log
 	}
 	return err
+}
+
+// untilStopping returns a context that also ends when the node stops.
+func (a *api) untilStopping(parent context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(parent)
+	go func() {
+		select {
+		case <-a.Stopping:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	return ctx, cancel
 }
 
 // parseSince reads a time or how long ago; empty means from the oldest.
