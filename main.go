@@ -138,12 +138,23 @@ func serve(ctx context.Context, s cli.ServeSettings, stderr io.Writer) (err erro
 	if err != nil {
 		return explain(err)
 	}
-	functions, err := a.openEngine(s, store, logs, secret)
+	var events edge.FunctionJobs
+	functions, err := a.openEngine(s, store, logs, &events, secret)
 	if err != nil {
 		return err
 	}
+	limits := persist.QueueLimits{Jobs: s.Queue.Jobs, Bytes: s.Queue.Bytes, WhenFull: s.Queue.WhenFull}.WithDefaults()
+	drain := max(s.DrainTimeout, 1)
+	queue := scheduler.NewQueue(scheduler.QueueConfig{Store: store, Invoker: functions, Log: a.log, Limits: limits, Drain: drain})
+	events.Connect(queue)
+	timetable := scheduler.NewSchedules(scheduler.SchedulesConfig{
+		Store: store, Wake: queue.Wake, Log: a.log, Limits: limits, ClockWait: s.ClockWait, Built: scheduler.BuildTime(),
+	})
+	feeds := scheduler.NewFeeds(scheduler.FeedsConfig{Store: store, Invoker: functions, Wake: queue.Wake, Log: a.log, Drain: drain})
+	store.OnChange(feeds.Notify)
 	data, err := gateway.New(gateway.Config{
 		Invoker:   functions,
+		Queue:     queue,
 		Authorize: awsapi.AuthorizeIAM(keys),
 		Logf:      func(format string, args ...any) { a.log.Warn(fmt.Sprintf(format, args...)) },
 		OnBadReply: func(function string, id engine.RequestID, reason string) {
@@ -160,23 +171,26 @@ func serve(ctx context.Context, s cli.ServeSettings, stderr io.Writer) (err erro
 	}
 	a.log.Debug("stored functions are live", "took", time.Since(started))
 
-	queue := scheduler.NewQueue(scheduler.QueueConfig{Store: store, Invoker: functions, Log: a.log, Drain: max(s.DrainTimeout, 1)})
-	timetable := scheduler.NewSchedules(scheduler.SchedulesConfig{Store: store, Wake: queue.Wake, Log: a.log})
 	a.start("asynchronous invocations", queue.Run)
 	a.start("schedules", timetable.Run)
+	a.start("change feeds", feeds.Run)
 	failed := make(chan error, 3)
 	network, socket := awsapi.New(awsapi.Config{
 		Reconciler: reconciler,
 		Store:      store,
 		Invoker:    functions,
 		Async:      queue,
+		Data:       store.Data(),
 		Logs:       logs,
 		Stopping:   ctx.Done(),
 		Keys:       keys,
 		Audit:      store,
+
+		Expressions: scheduler.Expressions{}, ScheduleChanged: timetable.Changed,
+		Patterns: scheduler.Patterns{}, FeedChanged: feeds.Changed, FeedStatus: feeds.Status,
 		Services: slices.Concat(
 			apigateway.Operations(apigateway.Config{Changer: reconciler, Store: store, Public: public.Addr().String()}),
-			schedules.Operations(schedules.Config{Store: store, Expressions: scheduler.Expressions{}, Changed: timetable.Changed}),
+			schedules.Operations(schedules.Config{Store: store, Expressions: scheduler.Expressions{}, Runner: timetable}),
 		),
 		Log: a.log,
 		Version: awsapi.Version{
@@ -188,7 +202,7 @@ func serve(ctx context.Context, s cli.ServeSettings, stderr io.Writer) (err erro
 	})
 	a.startControl(controls, failed, s, []http.Handler{network, socket})
 	a.startGateway(data, public, failed, s)
-	a.startChores(functions, reconciler)
+	a.startChores(functions, reconciler, store, feeds)
 
 	a.log.Info("serving", "http", public.Addr().String(), "control", controls[0].Addr().String(), "data", s.Data, "version", cmp.Or(version, "dev"))
 	notify := os.Getenv("NOTIFY_SOCKET")
@@ -252,7 +266,7 @@ func (a *appliance) openKeys(s cli.ServeSettings, store *persist.Store, secret [
 	return keys, nil
 }
 
-func (a *appliance) openEngine(s cli.ServeSettings, store *persist.Store, logs *persist.Logs, key [32]byte) (*engine.Runtime, error) {
+func (a *appliance) openEngine(s cli.ServeSettings, store *persist.Store, logs *persist.Logs, events engine.Async, key [32]byte) (*engine.Runtime, error) {
 	cfg := engine.DefaultConfig()
 	cfg.ArtifactDir = filepath.Join(s.Data, "artifacts")
 	cfg.DeviceKey = key
@@ -261,7 +275,8 @@ func (a *appliance) openEngine(s cli.ServeSettings, store *persist.Store, logs *
 	cfg.AddressBits = s.AddressBits
 	cfg.IdleTimeout = s.IdleTimeout
 	cfg.Logs = edge.FunctionLogs{Logs: logs}
-	cfg.KV = store.KV()
+	cfg.Data = edge.NewFunctionData(store.Data())
+	cfg.Async = events
 	cfg.Log = a.log
 	functions, err := engine.Open(cfg)
 	if err != nil {
@@ -366,8 +381,11 @@ func (a *appliance) start(part string, run func(context.Context) error) {
 	a.onDrain(func() error { cancel(); <-stopped; return nil })
 }
 
+// maxExpired is how many keys are removed in a minute, so that it is no load.
+const maxExpired = 20_000
+
 // startChores does what the node does for itself.
-func (a *appliance) startChores(functions *engine.Runtime, reconciler *edge.Reconciler) {
+func (a *appliance) startChores(functions *engine.Runtime, reconciler *edge.Reconciler, store *persist.Store, feeds *scheduler.Feeds) {
 	chores := []scheduler.Chore{{
 		Name: "remove unused artifacts",
 		Spec: "30 3 * * *",
@@ -380,8 +398,39 @@ func (a *appliance) startChores(functions *engine.Runtime, reconciler *edge.Reco
 		Name: "remove unused code",
 		Spec: "30 3 * * *",
 		Run: func(ctx context.Context) error {
+			// A store that is rebuilt from the backup needs the code that it names.
+			if last, err := store.LastBackup(); err == nil && last.Generation != store.Generation() {
+				a.log.Debug("unused code is kept until the store is backed up again")
+				return nil
+			}
 			removed, freed, err := reconciler.Collect(ctx)
 			a.log.Debug("unused code is removed", "functions", removed, "bytes", freed)
+			return err
+		},
+	}, {
+		Name: "remove data that has expired",
+		Spec: "* * * * *",
+		Run: func(context.Context) error {
+			_, _, err := store.Data().Expire(maxExpired)
+			return err
+		},
+	}, {
+		Name: "trim streams of changes",
+		Spec: "10 * * * *",
+		Run: func(context.Context) error {
+			feeds.Checkpoint()
+			removed, err := store.TrimChanges(time.Now())
+			a.log.Debug("streams of changes are trimmed", "changes", removed)
+			return err
+		},
+	}, {
+		Name: "back up the store",
+		Spec: "*/5 * * * *",
+		Run: func(ctx context.Context) error {
+			_, made, err := store.BackupIfDue(ctx)
+			if made {
+				a.log.Debug("the store is backed up")
+			}
 			return err
 		},
 	}}

@@ -232,7 +232,8 @@ func (n *node) check(t testing.TB) {
 		}
 		if live.CodeHash != fn.CodeHash || live.Limits.Memory != int64(fn.MemoryMB)<<20 || !maps.Equal(live.Env, fn.Env) ||
 			live.Limits.Timeout.Milliseconds() != fn.TimeoutMillis || live.Runtime != fn.Runtime ||
-			!slices.Equal(live.AllowInvoke, fn.AllowInvoke) || !slices.Equal(live.AllowPublish, fn.AllowPublish) {
+			!slices.Equal(live.AllowInvoke, fn.AllowInvoke) || !slices.Equal(live.AllowPublish, fn.AllowPublish) ||
+			!slices.Equal(live.AllowBuckets, fn.AllowBuckets) {
 			t.Errorf("%s:%s is live as %+v, stored as %+v", fn.Name, fn.Version, live, fn)
 		}
 	}
@@ -331,4 +332,8 @@ func module(from, unlike string, names ...string) []byte {
 	wasm = append(wasm, section(7, exports...)...)
 	wasm = append(wasm, section(10, 1, 2, 0, 0x0b)...)
 	return append(wasm, section(0, slices.Concat(name("unlike"), []byte(unlike))...)...)
+}
+
+func buckets(names ...string) func(*persist.Function) error {
+	return func(fn *persist.Function) error { fn.AllowBuckets = names; return nil }
 }

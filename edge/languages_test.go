@@ -48,7 +48,7 @@ func openAppliance(t testing.TB, dir string) *appliance {
 	logs, err := persist.OpenLogs(dir, persist.LogOptions{})
 	must(err)
 	cfg := engine.DefaultConfig()
-	cfg.ArtifactDir, cfg.DeviceKey, cfg.KV = filepath.Join(dir, "artifacts"), [32]byte{1}, store.KV()
+	cfg.ArtifactDir, cfg.DeviceKey, cfg.Data = filepath.Join(dir, "artifacts"), [32]byte{1}, edge.NewFunctionData(store.Data())
 	functions, err := engine.Open(cfg)
 	must(err)
 	data, err := gateway.New(gateway.Config{Invoker: functions})

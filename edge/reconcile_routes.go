@@ -129,6 +129,13 @@ const (
 	PayloadRaw = "raw" // body in, body out
 )
 
+// What a stored route says of requests that become events.
+const (
+	AsyncAllow  = "allow" // those that say so; the default
+	AsyncNever  = "never"
+	AsyncAlways = "always"
+)
+
 // gatewayRoute is the one place where a stored route becomes a served one.
 func gatewayRoute(route persist.Route) (gateway.Route, error) {
 	served := gateway.Route{
@@ -144,6 +151,17 @@ func gatewayRoute(route persist.Route) (gateway.Route, error) {
 	default:
 		return served, &gateway.RouteError{Route: route.Key(),
 			Why: fmt.Sprintf("%q is not a payload format", route.Payload), Hint: `use "2.0" or "raw"`}
+	}
+	switch route.Async {
+	case "", AsyncAllow:
+		served.Events = gateway.EventsOnRequest
+	case AsyncNever:
+		served.Events = gateway.EventsNever
+	case AsyncAlways:
+		served.Events = gateway.EventsAlways
+	default:
+		return served, &gateway.RouteError{Route: route.Key(),
+			Why: fmt.Sprintf("%q does not say which requests become events", route.Async), Hint: `use "allow", "never" or "always"`}
 	}
 	return served, nil
 }

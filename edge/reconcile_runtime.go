@@ -37,6 +37,7 @@ func (r *Reconciler) engineFunction(fn persist.Function) engine.Function {
 		AllowHosts:   fn.AllowHosts,
 		AllowInvoke:  fn.AllowInvoke,
 		AllowPublish: fn.AllowPublish,
+		AllowBuckets: fn.AllowBuckets,
 		NoSnapshot:   fn.NoSnapshot,
 	}
 }

@@ -77,6 +77,8 @@ func TestDeployFailureChangesNothing(t *testing.T) {
 		{name: "route twice", change: edge.Change{Name: "a", Routes: append(get("/x"), get("/x")...)}, as: &routeError},
 		{name: "same shape", change: edge.Change{Name: "a", Routes: append(get("/x/{a}"), get("/x/{b}")...)}, as: &routeError},
 		{name: "bad payload", change: edge.Change{Name: "a", Routes: []persist.Route{{Method: "GET", Path: "/x", Payload: "9"}}}, as: &routeError},
+		{name: "bad async", change: edge.Change{Name: "a", Routes: []persist.Route{{Method: "GET", Path: "/x", Async: "often"}}}, as: &routeError},
+		{name: "bad bucket", change: edge.Change{Name: "a", Edit: buckets("function.b")}, as: &deployError},
 		{name: "bad name", change: edge.Change{Name: "a b", Code: command("x")}, as: &deployError},
 		{name: "no code", change: edge.Change{Name: "c"}, as: &deployError},
 		{name: "bad memory", change: edge.Change{Name: "a", Edit: memory(1 << 20)}, as: &deployError},
@@ -227,6 +229,7 @@ func TestRoutes(t *testing.T) {
 		{name: "no function", route: persist.Route{Method: "GET", Path: "/x", Function: "c"}, is: persist.ErrNotFound},
 		{name: "no version", route: persist.Route{Method: "GET", Path: "/x", Function: "a", Qualifier: "7"}, is: persist.ErrNotFound},
 		{name: "bad", route: persist.Route{Method: "GET", Path: "/{x", Function: "a"}, as: &routeError},
+		{name: "bad async", route: persist.Route{Method: "GET", Path: "/x", Function: "a", Async: "often"}, as: &routeError},
 	} {
 		n.unchanged(t, func() {
 			err := n.PutRoute(ctx, test.route, test.replace)

@@ -28,9 +28,10 @@ type Config struct {
 	Region string
 
 	Logs LogSink // nil: logs are only in Results
-	KV   KV      // nil: a function that uses variables fails
+	Data Data    // nil: a function that uses variables fails
 
 	Publisher Publisher // nil: functions cannot publish
+	Async     Async     // nil: functions cannot leave events for others
 
 	Log *slog.Logger // for the operator: what takes long; nil: nobody is told
 }

@@ -61,7 +61,7 @@ func TestDeployRefuses(t *testing.T) {
 		{"credentials", good, func(f *Function) { f.Env = map[string]string{"AWS_SESSION_TOKEN": "x"} }, "environment", []string{"AWS_SESSION_TOKEN is reserved"}},
 		{"zero in variable", good, func(f *Function) { f.Env = map[string]string{"A": "\x00"} }, "environment", []string{"zero byte"}},
 		{"large environment", good, func(f *Function) { f.Env = map[string]string{"A": strings.Repeat("x", 4096)} }, "environment", []string{"4097"}},
-		{"host", good, func(f *Function) { f.AllowHosts = []string{"http://x"} }, "allowed host", []string{"example.com"}},
+		{"host", good, func(f *Function) { f.AllowHosts = []string{"http://x/"} }, "allowed host", []string{"example.com"}},
 		{"layers without hash", good, func(f *Function) { f.LayerDir = "/" }, "layer hash", []string{"SHA-256"}},
 		{"hash without layers", good, func(f *Function) { f.LayerHash = f.CodeHash }, "layer hash", []string{"SHA-256"}},
 		{"hash of layers", good, func(f *Function) { f.LayerDir, f.LayerHash = "/", "ABC" }, "layer hash", []string{`"ABC"`}},

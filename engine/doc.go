@@ -16,5 +16,5 @@
 // when they are not, but for those that are provisioned (SetProvisioned).
 //
 // It imports no sibling. What it needs of the node (logs, data) it declares as
-// small interfaces, LogSink and KV, and main hands them in.
+// small interfaces, such as LogSink and Data, and main hands them in.
 package engine

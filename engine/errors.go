@@ -131,3 +131,20 @@ func (e *DeployError) Error() string {
 func (e *DeployError) Unwrap() error { return e.Err }
 
 func invalid(op, why, hint string) *DeployError { return &DeployError{Op: op, Why: why, Hint: hint} }
+
+// ConditionError says that the Condition of a Write did not hold, and that nothing
+// was written.
+type ConditionError struct {
+	Index int   // of the Write
+	Now   Item  // what its key holds
+	Err   error // in words
+}
+
+func (e *ConditionError) Error() string { return e.Err.Error() }
+func (e *ConditionError) Unwrap() error { return e.Err }
+
+// InvalidError says that a request of a function can never be served as it is.
+type InvalidError struct{ Err error }
+
+func (e *InvalidError) Error() string { return e.Err.Error() }
+func (e *InvalidError) Unwrap() error { return e.Err }

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"ledge/engine/outbound"
 )
 
 // Latest is the version name of a function's unpublished code, as in AWS Lambda.
@@ -69,13 +71,17 @@ type Function struct {
 	Env       map[string]string
 	Limits    Limits // zero fields take DefaultLimits
 	Isolation Isolation
-	// AllowHosts lists the hosts that the function may call: "example.com",
-	// "example.com:8443" or "*.example.com". None means no outgoing calls.
+	// AllowHosts lists what the function may call, in the patterns of package
+	// outbound: "https://example.com", "*.example.com:8443", "192.168.1.20". None means
+	// no outgoing calls.
 	AllowHosts []string
 	// AllowInvoke names the functions that this one may invoke; "*" is all.
 	AllowInvoke []string
 	// AllowPublish lists MQTT topic filters to which the function may publish.
 	AllowPublish []string
+	// AllowBuckets names the shared buckets of data that the function may use: NAME to
+	// read and write, NAME:read to read. Its own bucket it always may.
+	AllowBuckets []string
 	// NoSnapshot runs the module's initialisation for every new Instance
 	// instead of restoring a Snapshot of it.
 	NoSnapshot bool
@@ -90,6 +96,7 @@ type Limits struct {
 	RequestBytes  int64         // payload of one Invocation
 	ResponseBytes int64         // result of one Invocation
 	LogBytes      int64         // log of one Invocation; the rest is dropped and said so
+	HostCalls     int           // calls of the node in one Invocation, those that log aside
 }
 
 // NoConcurrency is the Limits.Concurrency of a function of which every Invocation is
@@ -105,6 +112,7 @@ func DefaultLimits() Limits {
 		RequestBytes:  6 << 20,
 		ResponseBytes: 6 << 20,
 		LogBytes:      256 << 10,
+		HostCalls:     10_000,
 	}
 }
 
@@ -117,6 +125,7 @@ const (
 	MaxConcurrency = 1000
 	MaxPayload     = 64 << 20
 	MaxEnvBytes    = 4 << 10
+	MaxHostCalls   = 1 << 30
 	maxHandler     = 128
 )
 
@@ -155,6 +164,9 @@ func (f Function) withDefaults() Function {
 	if l.LogBytes == 0 {
 		l.LogBytes = d.LogBytes
 	}
+	if l.HostCalls == 0 {
+		l.HostCalls = d.HostCalls
+	}
 	if f.Isolation == "" {
 		f.Isolation = IsolationReuse
 	}
@@ -170,6 +182,7 @@ func (f Function) clone() Function {
 	f.AllowHosts = slices.Clone(f.AllowHosts)
 	f.AllowInvoke = slices.Clone(f.AllowInvoke)
 	f.AllowPublish = slices.Clone(f.AllowPublish)
+	f.AllowBuckets = slices.Clone(f.AllowBuckets)
 	return f
 }
 
@@ -207,6 +220,8 @@ func (f Function) Validate() error {
 		return invalid("response limit", fmt.Sprintf("%d bytes is out of range", l.ResponseBytes), "use 1 byte to 64 MB")
 	case l.LogBytes < 0 || l.LogBytes > MaxPayload:
 		return invalid("log limit", fmt.Sprintf("%d bytes is out of range", l.LogBytes), "use 0 to 64 MB")
+	case l.HostCalls < 1 || l.HostCalls > MaxHostCalls:
+		return invalid("host call limit", fmt.Sprintf("%d calls is out of range", l.HostCalls), fmt.Sprintf("use 1 to %d", MaxHostCalls))
 	}
 	size := 0
 	for name, value := range f.Env {
@@ -226,6 +241,11 @@ func (f Function) Validate() error {
 	if len(f.Handler) > maxHandler {
 		return invalid("handler", fmt.Sprintf("%d characters are more than %d", len(f.Handler), maxHandler), "use a shorter name")
 	}
+	return f.validatePermissions()
+}
+
+// validatePermissions is Validate for what the function may reach.
+func (f *Function) validatePermissions() error {
 	for _, name := range f.AllowInvoke {
 		if name != "*" && !ValidName(name) {
 			return invalid("function that may be invoked", fmt.Sprintf("%q is not a function name", name), "use a name, or * for all")
@@ -236,14 +256,25 @@ func (f Function) Validate() error {
 			return invalid("topic filter", fmt.Sprintf("%q: %s", filter, err), "use for example sensors/+/alarm or sensors/#")
 		}
 	}
+	for _, bucket := range f.AllowBuckets {
+		if name, _ := strings.CutSuffix(bucket, readOnly); !sharedBucket(name) {
+			return invalid("bucket", fmt.Sprintf("%q is not a shared bucket", bucket), "use NAME, or NAME:read to only read; a name has 1 to 63 letters, digits, _ . and -, and does not begin with "+ownBucketPrefix)
+		}
+	}
 	for _, host := range f.AllowHosts {
-		if !validHostPattern(host) {
-			return invalid("allowed host", fmt.Sprintf("%q is not a host", host), "use example.com, example.com:8443 or *.example.com")
+		if _, err := outbound.ParsePattern(host); err != nil {
+			return invalid("allowed host", err.Error(), outbound.PatternHint)
 		}
 	}
 	return nil
 }
 
-var hostPattern = regexp.MustCompile(`^(\*\.)?([a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?\.)*[a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?(:[0-9]{1,5})?$`)
+// readOnly ends an entry of AllowBuckets that lets a function read only.
+const readOnly = ":read"
 
-func validHostPattern(host string) bool { return len(host) <= 259 && hostPattern.MatchString(host) }
+var bucketPattern = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,62}$`)
+
+// sharedBucket reports whether name may be that of a bucket that functions share.
+func sharedBucket(name string) bool {
+	return bucketPattern.MatchString(name) && !strings.HasPrefix(name, ownBucketPrefix)
+}

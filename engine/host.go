@@ -1,11 +1,13 @@
 package engine
 
 import (
-	"context"
+	"encoding/json"
 	"errors"
-	"time"
+	"fmt"
+	"net/http"
+	"strings"
 
-	"ledge/engine/capi"
+	"ledge/engine/outbound"
 )
 
 // host answers the host calls of one instance: capi.Host.
@@ -13,43 +15,69 @@ type host struct {
 	runtime  *Runtime
 	function *Function
 	instance *instance
+	own      string // the function's own bucket
 }
 
-var errNoKV = errors.New("this node keeps no variables")
-
-// VarGet returns a variable of the function, nil where it is not set.
+// VarGet returns a variable of the function, nil where it is not set. Variables are
+// the keys of its own bucket.
 func (h *host) VarGet(key []byte) ([]byte, error) {
-	if h.runtime.cfg.KV == nil {
-		return nil, errNoKV
+	if err := h.count(); err != nil {
+		return nil, err
 	}
-	return h.runtime.cfg.KV.Get(h.function.Name, string(key))
+	item, err := h.get("", string(key))
+	return item.Value, err
 }
 
 // VarSet stores a variable; it is on disk when VarSet returns.
 func (h *host) VarSet(key, value []byte) error {
-	if h.runtime.cfg.KV == nil {
-		return errNoKV
-	}
-	return h.runtime.cfg.KV.Put(h.function.Name, string(key), value)
+	return h.writeVar(Write{Key: string(key), Kind: WritePut, Value: value})
 }
 
 // VarDelete removes a variable.
 func (h *host) VarDelete(key []byte) error {
-	if h.runtime.cfg.KV == nil {
-		return errNoKV
-	}
-	return h.runtime.cfg.KV.Delete(h.function.Name, string(key))
+	return h.writeVar(Write{Key: string(key), Kind: WriteDelete})
 }
 
-// HTTP makes a request for the guest, within what the function may call and
-// until the Invocation's deadline.
-func (h *host) HTTP(request, body []byte) (status int, headers, reply []byte, err error) {
-	left := h.instance.shell.Deadline() - capi.Now()
-	ctx, cancel := context.WithTimeout(h.instance.ctx, max(left, time.Millisecond))
-	defer cancel()
-	status, headers, reply, err = h.runtime.outbound.Do(ctx, h.function.AllowHosts, request, body)
-	if err != nil && h.instance.ctx.Err() != nil {
-		h.instance.shell.Cancel() // that is why, and not the guest's fault
+func (h *host) writeVar(w Write) error {
+	if err := h.count(); err != nil {
+		return err
 	}
+	_, err := h.write(w)
+	return err
+}
+
+// HTTP makes a request for a plug-in. Headers of the reply are a JSON object with
+// lower-case names.
+func (h *host) HTTP(encoded, body []byte) (status int, headers, reply []byte, err error) {
+	if err := h.count(); err != nil {
+		return 0, nil, nil, err
+	}
+	status, header, reply, err := h.request(encoded, body)
+	if err != nil {
+		if h.instance.ctx.Err() != nil {
+			h.instance.shell.Cancel() // that is why, and not the guest's fault
+		}
+		return 0, nil, nil, fmt.Errorf("http_request: %w", err)
+	}
+	flat := make(map[string]string, len(header))
+	for name, values := range header {
+		flat[strings.ToLower(name)] = strings.Join(values, ", ")
+	}
+	headers, err = json.Marshal(flat)
 	return status, headers, reply, err
+}
+
+// request makes a request within what the function may call, until the Invocation's
+// deadline.
+func (h *host) request(encoded, body []byte) (int, http.Header, []byte, error) {
+	ctx, cancel := h.deadline()
+	defer cancel()
+	status, header, reply, err := h.runtime.outbound.Exchange(ctx, h.function.AllowHosts, encoded, body)
+	switch {
+	case errors.Is(err, outbound.ErrNotAllowed):
+		return 0, nil, nil, denied("%s", err)
+	case err != nil:
+		return 0, nil, nil, &callError{Type: callHTTPError, Message: err.Error()}
+	}
+	return status, header, reply, nil
 }

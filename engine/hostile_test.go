@@ -25,7 +25,7 @@ func TestTimeoutInHostCalls(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			cfg := testConfig(t)
-			cfg.KV = slowKV{}
+			cfg.Data = slowData{}
 			r := open(t, cfg)
 			f := function(t, "f", `(module `+free+kernel+`(func (export "handle") `+strings.Repeat(call, 500)+`))`)
 			f.Limits.Timeout = 20 * time.Millisecond
@@ -35,14 +35,6 @@ func TestTimeoutInHostCalls(t *testing.T) {
 			}
 		})
 	}
-}
-
-// slowKV is a KV on a slow disk.
-type slowKV struct{ KV }
-
-func (slowKV) Get(string, string) ([]byte, error) {
-	time.Sleep(time.Millisecond)
-	return nil, nil
 }
 
 // A request to a server that does not answer ends with the Invocation: at its
@@ -121,27 +113,27 @@ func TestBuffersAreCharged(t *testing.T) {
 	}
 }
 
-// fewerKV has a value for any key when the node has fewer Instances than so many.
-type fewerKV struct {
-	memoryKV
+// fewerData has a value for any key when the node has fewer Instances than so many.
+type fewerData struct {
+	memoryData
 	runtime *Runtime
 	than    int
 }
 
-func (k *fewerKV) Get(function, key string) ([]byte, error) {
+func (k *fewerData) Get(bucket, key string) (Item, error) {
 	if k.runtime.Stats().Instances < k.than {
-		return []byte("fewer"), nil
+		return Item{Value: []byte("fewer")}, nil
 	}
-	return nil, nil
+	return Item{}, nil
 }
 
 // An Instance that grows past the node's budget does not fail while idle ones
 // hold what it needs.
 func TestGrowthEvictsIdle(t *testing.T) {
-	kv := &fewerKV{than: 3}
+	kv := &fewerData{than: 3}
 	cfg := testConfig(t)
 	cfg.MemoryBudget = 8 << 20
-	cfg.KV = kv
+	cfg.Data = kv
 	r := open(t, cfg)
 	kv.runtime = r
 	for _, name := range []string{"a", "b"} {
@@ -151,6 +143,7 @@ func TestGrowthEvictsIdle(t *testing.T) {
 	    (drop (memory.grow (i32.const 60)))
 	    (local.set $key (call $event))
 	    (loop $l (br_if $l (i64.eqz (call $get (local.get $key)))))))`)
+	grows.Limits.HostCalls = MaxHostCalls
 	grows.Limits.Timeout = time.Minute // that an Instance was evicted ends it
 	deploy(t, r, grows)
 	if n := r.Stats().Instances; n != 3 {

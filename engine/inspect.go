@@ -126,7 +126,7 @@ func missingImports(missing []capi.Import) error {
 	if len(missing) > enough {
 		names = append(names, fmt.Sprintf("and %d more", len(missing)-enough))
 	}
-	hint := "functions may import WASI preview 1 (wasi_snapshot_preview1) and the Extism kernel (extism:host/env)"
+	hint := "functions may import WASI preview 1 (wasi_snapshot_preview1), the Extism kernel (extism:host/env) and this node's own functions (extism:host/user, see ledge.h)"
 	if slices.ContainsFunc(missing, func(i capi.Import) bool { return i.Module == "env" && i.Name == "memory" }) {
 		hint = "let the module define its memory instead of importing it"
 	}

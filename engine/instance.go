@@ -18,6 +18,8 @@ type instance struct {
 	shell    *capi.Instance
 	lastUsed time.Duration // on the monotonic clock; the Pool's
 	serving  bool          // the guest runs for an Invocation, and not to be loaded or proved
+	depth    int           // the Invocation's
+	calls    int           // host calls that it made
 
 	// What the ticker must know of the running Invocation. mu guards ctx: the
 	// ticker asks it while it is held, so that end returns only after that.
@@ -31,12 +33,15 @@ type instance struct {
 func newInstance(template *capi.Template, r *Runtime, f *Function) (*instance, error) {
 	in := &instance{}
 	var err error
-	if in.shell, err = template.NewInstance(&host{runtime: r, function: f, instance: in}); err != nil {
+	if in.shell, err = template.NewInstance(&host{runtime: r, function: f, instance: in, own: OwnBucket(f.Name)}); err != nil {
 		return nil, err
 	}
 	r.ticker.add(in)
 	return in, nil
 }
+
+// serve says that the guest runs for an Invocation now.
+func (in *instance) serve(inv *Invocation) { in.serving, in.depth, in.calls = true, inv.Depth, 0 }
 
 // close frees the instance, which is not running.
 func (in *instance) close(t *ticker) {

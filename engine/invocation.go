@@ -80,6 +80,11 @@ type Invocation struct {
 	// context.client_context and context.clientContext; functions of other runtimes
 	// are not told. nil: none. Borrowed as Payload is.
 	ClientContext []byte
+
+	// Depth counts the events that led here, one that caused the next: a change of
+	// data, a destination, an invocation that nobody waits for. 0 is an event from
+	// outside.
+	Depth int
 }
 
 // Result is what an Invocation gave. A Result may be used again for the next

@@ -94,7 +94,7 @@ func (r *Runtime) invokeFresh(ctx context.Context, v *version, p *program, inv *
 		v.refill()
 		return err
 	}
-	in.serving = true
+	in.serve(inv)
 	timeout := v.function.Limits.Timeout
 	r.ticker.begin(ctx, in)
 	var outcome capi.Outcome
@@ -153,7 +153,7 @@ func (r *Runtime) invokeWarm(ctx context.Context, v *version, p *program, inv *I
 	if err := p.tell(in, &v.function, inv); err != nil {
 		return err
 	}
-	in.serving = true
+	in.serve(inv)
 	r.ticker.begin(ctx, in)
 	outcome := in.shell.Call(inv.Payload, v.function.Limits.Timeout)
 	r.ticker.end(in)
@@ -193,7 +193,7 @@ func (r *Runtime) start(ctx context.Context, v *version, p *program, inv *Invoca
 		v.discard(in)
 		return nil, err
 	}
-	in.serving = true
+	in.serve(inv)
 	r.ticker.begin(ctx, in)
 	outcome := in.shell.Instantiate(r.cfg.InitTimeout)
 	r.ticker.end(in)

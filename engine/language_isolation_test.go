@@ -277,9 +277,7 @@ func TestLanguageFailingHook(t *testing.T) {
 		if !errors.As(err, &refused) || !strings.Contains(err.Error(), "no restore") {
 			t.Errorf("deployed with %v", err)
 		}
-		if err := r.cfg.KV.Delete("f", "fail"); err != nil {
-			t.Fatal(err)
-		}
+		remove(t, r.cfg.Data, OwnBucket("f"), "fail")
 		if got, err := invoke(r, "f", `null`); err != nil || got != `"ok"` {
 			t.Errorf("got %s, %v", got, err)
 		}

@@ -37,17 +37,17 @@ func setProvisioned(t *testing.T, r *Runtime, name, number string, n int) {
 	}
 }
 
-// heldKV answers no Get before it is released.
-type heldKV struct {
-	memoryKV
+// heldData answers no Get before it is released.
+type heldData struct {
+	memoryData
 	asked    chan struct{}
 	released chan struct{}
 }
 
-func (k *heldKV) Get(function, key string) ([]byte, error) {
+func (k *heldData) Get(bucket, key string) (Item, error) {
 	k.asked <- struct{}{}
 	<-k.released
-	return nil, nil
+	return Item{}, nil
 }
 
 // meetModule asks for a variable and replies with nothing. Its initialisation runs in
@@ -68,9 +68,9 @@ func TestProvisioned(t *testing.T) {
 	meet.NoSnapshot = true
 	for _, f := range []Function{meet, pythonFunction(t, ask.python), javaScriptFunction(t, ask.javaScript)} {
 		t.Run(f.Runtime, func(t *testing.T) {
-			kv := &heldKV{asked: make(chan struct{}), released: make(chan struct{})}
+			kv := &heldData{asked: make(chan struct{}), released: make(chan struct{})}
 			cfg := testConfig(t)
-			cfg.KV = kv
+			cfg.Data = kv
 			r := open(t, cfg)
 			f.Version = "1"
 			if err := r.Register(f); err != nil {
@@ -194,8 +194,8 @@ func TestProvisionedStaysIdle(t *testing.T) {
 func TestProvisionedGoesLast(t *testing.T) {
 	cfg := testConfig(t)
 	cfg.MaxInstances = 3
-	kv := &heldKV{asked: make(chan struct{}), released: make(chan struct{})}
-	cfg.KV = kv
+	kv := &heldData{asked: make(chan struct{}), released: make(chan struct{})}
+	cfg.Data = kv
 	r := open(t, cfg)
 	deploy(t, r, function(t, "kept", echoModule))
 	setProvisioned(t, r, "kept", Latest, 2)
@@ -242,8 +242,8 @@ func TestProvisionedAfterAFailure(t *testing.T) {
 		t.Run(string(isolation), func(t *testing.T) {
 			cfg := testConfig(t)
 			cfg.MaxInstances = 2
-			kv := &heldKV{asked: make(chan struct{}), released: make(chan struct{})}
-			cfg.KV = kv
+			kv := &heldData{asked: make(chan struct{}), released: make(chan struct{})}
+			cfg.Data = kv
 			r := open(t, cfg)
 			busy := function(t, "busy", fails)
 			busy.Limits.Timeout = time.Minute

@@ -10,7 +10,7 @@ import (
 	"sync/atomic"
 
 	"ledge/engine/capi"
-	"ledge/engine/extism"
+	"ledge/engine/outbound"
 )
 
 // Runtime runs functions. Deploy and Invoke are its doors; all methods are
@@ -21,7 +21,7 @@ type Runtime struct {
 	machine   *machine
 	node      *capi.Node
 	artifacts *artifacts
-	outbound  *extism.Outbound
+	outbound  *outbound.Client
 	ticker    *ticker
 	reaper    *reaper
 	languages map[string]*language
@@ -59,7 +59,7 @@ func Open(cfg Config) (*Runtime, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Runtime{cfg: cfg, machine: m, budget: cfg.MemoryBudget, outbound: extism.NewOutbound(), languages: newLanguages(), closing: make(chan struct{})}
+	r := &Runtime{cfg: cfg, machine: m, budget: cfg.MemoryBudget, outbound: outbound.New(), languages: newLanguages(), closing: make(chan struct{})}
 	if r.artifacts, err = newArtifacts(cfg.ArtifactDir, cfg.DeviceKey, m); err != nil {
 		m.close()
 		return nil, err

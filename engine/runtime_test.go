@@ -1,16 +1,13 @@
 package engine
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"maps"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -18,61 +15,6 @@ import (
 
 	"github.com/bytecodealliance/wasmtime-go/v44"
 )
-
-// memoryKV is a KV in memory that counts.
-type memoryKV struct {
-	mu   sync.Mutex
-	data map[string][]byte
-}
-
-func (k *memoryKV) Get(function, key string) ([]byte, error) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	return bytes.Clone(k.data[function+"/"+key]), nil
-}
-
-func (k *memoryKV) Put(function, key string, value []byte) error {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if k.data == nil {
-		k.data = map[string][]byte{}
-	}
-	k.data[function+"/"+key] = append([]byte{}, value...)
-	return nil
-}
-
-func (k *memoryKV) Delete(function, key string) error {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	delete(k.data, function+"/"+key)
-	return nil
-}
-
-func (k *memoryKV) List(function, prefix, after string, limit int) (keys []string, more bool, err error) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	for _, name := range slices.Sorted(maps.Keys(k.data)) {
-		key, own := strings.CutPrefix(name, function+"/")
-		if !own || !strings.HasPrefix(key, prefix) || key <= after {
-			continue
-		}
-		if len(keys) == limit {
-			return keys, true, nil
-		}
-		keys = append(keys, key)
-	}
-	return keys, false, nil
-}
-
-func (k *memoryKV) CompareAndSet(function, key string, expected, value []byte) (bool, error) {
-	k.mu.Lock()
-	now, ok := k.data[function+"/"+key]
-	k.mu.Unlock()
-	if ok != (expected != nil) || !bytes.Equal(now, expected) {
-		return false, nil
-	}
-	return true, k.Put(function, key, value)
-}
 
 // memoryLogs is a LogSink in memory.
 type memoryLogs struct {
@@ -98,7 +40,7 @@ func testConfig(t testing.TB) Config {
 	cfg.ArtifactDir = filepath.Join(t.TempDir(), "artifacts")
 	cfg.DeviceKey[0] = 1
 	cfg.MaxInstances = 64
-	cfg.KV = &memoryKV{}
+	cfg.Data = &memoryData{}
 	return cfg
 }
 

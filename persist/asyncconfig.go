@@ -15,6 +15,7 @@ type AsyncConfig struct {
 	MaxRetries    *int      `json:"maxRetries,omitempty"`    // after errors of the function, 0 to 2; nil means 2
 	OnSuccess     string    `json:"onSuccess,omitempty"`     // ARN of the destination; empty for none
 	OnFailure     string    `json:"onFailure,omitempty"`
+	Ordered       bool      `json:"ordered,omitempty"` // its events run one after the other; Ledge's own
 	LastModified  time.Time `json:"lastModified"`
 }
 

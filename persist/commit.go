@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"runtime/debug"
 	"slices"
+	"time"
 
 	bolt "go.etcd.io/bbolt"
 )
@@ -32,8 +33,8 @@ type write struct {
 // What fn returns is returned here; fn must check before it writes. fn may run
 // more than once, so it assigns its results and appends to nothing outside.
 //
-// Nobody waits for a batch to fill: while one commit is at the disk the next
-// batch gathers, so a lone writer pays one commit and a crowd shares.
+// While one commit is at the disk the next batch gathers, so a lone writer pays one
+// commit and a crowd shares. See commit_gather.go for how a crowd stays together.
 func (s *Store) update(size int, fn func(*change) error) error {
 	return s.commit(&write{fn: fn, size: size, done: make(chan error, 1)})
 }
@@ -51,6 +52,10 @@ func (s *Store) commit(w *write) error {
 		return ErrClosed
 	}
 	s.queue = append(s.queue, w)
+	if s.crowd > 0 && len(s.queue) >= s.crowd {
+		s.crowd = 0
+		s.gathered <- struct{}{} // has room for one
+	}
 	if !s.committing {
 		s.committing = true
 		s.committer.Go(s.commitQueue)
@@ -63,6 +68,7 @@ func (s *Store) commit(w *write) error {
 func (s *Store) commitQueue() {
 	for batch := s.nextBatch(); batch != nil; batch = s.nextBatch() {
 		s.commitBatch(batch)
+		s.gather()
 	}
 }
 
@@ -89,6 +95,7 @@ func (s *Store) nextBatch() []*write {
 // and the others are run again, because bbolt can only undo a whole
 // transaction; it then has its turn alone.
 func (s *Store) commitBatch(batch []*write) {
+	began := time.Now()
 	var alone []*write
 	for len(batch) > 0 {
 		failed, err := s.tryCommit(batch)
@@ -112,6 +119,7 @@ func (s *Store) commitBatch(batch []*write) {
 		if err == nil && slices.ContainsFunc(batch, func(w *write) bool { return w.room }) {
 			s.reserve.keep()
 		}
+		s.gathering.committed(len(batch), s.waiting(), time.Since(began))
 		for _, w := range batch {
 			if err == nil {
 				w.done <- w.err
@@ -129,6 +137,7 @@ func (s *Store) commitBatch(batch []*write) {
 // tryCommit runs all writes in one transaction. failed is the index of a write
 // that failed after it had changed something, which undid all of them, or -1.
 func (s *Store) tryCommit(batch []*write) (failed int, err error) {
+	defer func() { s.suspectIfDamaged(err) }()
 	defer catchDamage(debug.SetPanicOnFault(true), &err)
 	failed = -1
 	tx, err := s.db.Begin(true)
@@ -162,6 +171,7 @@ func (s *Store) tryCommit(batch []*write) (failed int, err error) {
 	if err := tx.Commit(); err != nil {
 		return failed, fmt.Errorf("commit: %w", err)
 	}
+	s.commits.Add(1)
 	s.generation.Store(generation)
 	if err := s.faults.at(stepCommitted); err != nil {
 		return failed, fmt.Errorf("commit: %w", err)

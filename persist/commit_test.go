@@ -14,7 +14,7 @@ func TestGenerationCountsChanges(t *testing.T) {
 	_, err := s.PutFunction(testFunction("f"), "", nil)
 	noErr(t, err)
 	before := s.Generation()
-	noErr(t, s.KV().Put("f", "k", nil))
+	noErr(t, s.putOwn("f", "k", nil))
 	_, err = s.PutFunction(testFunction("f"), MustNotExist, nil)
 	wantErr(t, "create again", err, ErrExists)
 	if s.Generation() != before {
@@ -148,7 +148,7 @@ func BenchmarkPutConcurrently(b *testing.B) {
 	b.SetParallelism(32)
 	b.RunParallel(func(pb *testing.PB) {
 		for pb.Next() {
-			if err := s.KV().Put("f", "key", value); err != nil {
+			if err := s.putOwn("f", "key", value); err != nil {
 				b.Error(err)
 			}
 		}

@@ -7,8 +7,24 @@ type step string
 const (
 	stepSetAside     step = "rename damaged database"
 	stepSetAsideSync step = "sync after rename of damaged database"
+	stepOpenSync     step = "sync data folder after open"
+	stepMigrate      step = "commit migration"
+	stepSetRecords   step = "commit records that are set aside"
+	stepSuspect      step = "note that the database is to be checked"
 	stepCommit       step = "commit"
 	stepCommitted    step = "after commit"
+
+	stepBackupCreate  step = "create backup"
+	stepBackupCopy    step = "commit a part of the backup"
+	stepBackupSeal    step = "seal backup"
+	stepBackupSync    step = "sync backup"
+	stepBackupRename  step = "rename backup"
+	stepBackupRenamed step = "sync after rename of backup"
+
+	stepRestoreCopy    step = "copy backup"
+	stepRestoreSync    step = "sync copy of backup"
+	stepRestoreRename  step = "rename copy of backup"
+	stepRestoreRenamed step = "sync after rename of copy of backup"
 
 	stepCodeCreate     step = "create code file"
 	stepCodeWrite      step = "write code file"

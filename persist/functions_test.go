@@ -64,7 +64,7 @@ func TestDeleteFunctionTakesAllOfItAndNothingElse(t *testing.T) {
 		noErr(t, err)
 		_, err = s.PutAlias(Alias{Function: name, Name: "live", Version: "1"}, "")
 		noErr(t, err)
-		noErr(t, s.KV().Put(name, "k", []byte(name)))
+		noErr(t, s.putOwn(name, "k", []byte(name)))
 	}
 	removed, err := s.DeleteFunction("f")
 	noErr(t, err)
@@ -77,13 +77,13 @@ func TestDeleteFunctionTakesAllOfItAndNothingElse(t *testing.T) {
 		t.Errorf("left %+v", left)
 	}
 	for name, want := range map[string]string{"f-": "f-", "g": "g"} {
-		if v, err := s.KV().Get(name, "k"); err != nil || string(v) != want {
+		if v, err := s.getOwn(name, "k"); err != nil || string(v) != want {
 			t.Errorf("data of %s: %q, %v", name, v, err)
 		}
 	}
 	_, err = s.PutFunction(testFunction("f"), "", nil)
 	noErr(t, err)
-	if v, err := s.KV().Get("f", "k"); err != nil || v != nil {
+	if v, err := s.getOwn("f", "k"); err != nil || v != nil {
 		t.Errorf("a new function of the old name finds data %q, %v", v, err)
 	}
 }

@@ -35,11 +35,19 @@ const whatMapping = "event source mapping "
 // PutMapping creates a mapping or replaces the one with its ID, and returns it
 // with its LastModified. ErrNotFound where the function or the qualifier does
 // not exist; ErrExists where another mapping has the same source and function.
+//
+// A mapping whose source is a bucket of data becomes a feed in the same transaction:
+// the bucket, which is made where it is missing, keeps its changes from now on, and
+// the mapping has its place in them. So what is written after PutMapping reaches it,
+// whenever it begins to read. ErrInvalid is then a bucket's name that is none, and
+// ErrNotFound also the bucket of a function that does not exist.
 func (s *Store) PutMapping(m EventSourceMapping) (EventSourceMapping, error) {
 	if err := checkName("mapping ID", m.ID); err != nil {
 		return EventSourceMapping{}, err
 	}
-	m.LastModified = milli(s.now())
+	now := s.now()
+	m.LastModified = milli(now)
+	bucket, feed := m.Bucket()
 	err := s.update(0, func(c *change) error {
 		if err := qualifierExists(c.tx, m.Function, m.Qualifier); err != nil {
 			return err
@@ -51,6 +59,11 @@ func (s *Store) PutMapping(m EventSourceMapping) (EventSourceMapping, error) {
 		for _, other := range mappings {
 			if other.ID != m.ID && other.Source == m.Source && other.Function == m.Function && other.Qualifier == m.Qualifier {
 				return fmt.Errorf("mapping %s: %w", other.ID, ErrExists)
+			}
+		}
+		if feed {
+			if err := c.openFeed(m, bucket, now); err != nil {
+				return err
 			}
 		}
 		return c.put(bucketMappings, []byte(m.ID), m)
@@ -71,7 +84,8 @@ func (s *Store) Mappings() ([]EventSourceMapping, error) {
 	return allRecords[EventSourceMapping](s, bucketMappings)
 }
 
-// DeleteMapping removes a mapping and returns what it was, or ErrNotFound.
+// DeleteMapping removes a mapping, and how far its feed was, and returns what it was,
+// or ErrNotFound. A bucket goes on keeping its changes: others may want them.
 func (s *Store) DeleteMapping(id string) (m EventSourceMapping, err error) {
 	err = s.update(0, func(c *change) error {
 		old, err := one[EventSourceMapping](c.tx, bucketMappings, []byte(id), whatMapping+id)
@@ -79,7 +93,7 @@ func (s *Store) DeleteMapping(id string) (m EventSourceMapping, err error) {
 			return err
 		}
 		m = old
-		return c.delete(bucketMappings, []byte(id))
+		return c.dropMapping(id)
 	})
 	return m, err
 }
@@ -98,18 +112,26 @@ func (s *Store) TagMapping(id string, set map[string]string, remove []string, ch
 	})
 }
 
-// dropMappings removes the mappings to a function. It looks through all of
-// them: a node has at most some hundreds.
+func (c *change) dropMapping(id string) error {
+	if err := c.dropFeed(id); err != nil {
+		return err
+	}
+	return c.delete(bucketMappings, []byte(id))
+}
+
+// dropMappings removes the mappings to a function and those from its own bucket,
+// which goes with it: they would feed on the data of a later function of its name. It
+// looks through all of them: a node has at most some hundreds.
 func (c *change) dropMappings(function string) error {
 	mappings, err := all[EventSourceMapping](c.tx, bucketMappings)
 	if err != nil {
 		return err
 	}
 	for _, m := range mappings {
-		if m.Function != function {
+		if bucket, _ := m.Bucket(); m.Function != function && bucket != OwnBucket(function) {
 			continue
 		}
-		if err := c.delete(bucketMappings, []byte(m.ID)); err != nil {
+		if err := c.dropMapping(m.ID); err != nil {
 			return err
 		}
 	}

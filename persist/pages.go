@@ -6,6 +6,9 @@ import (
 	"fmt"
 	"hash/fnv"
 	"io"
+	"os"
+
+	bolt "go.etcd.io/bbolt"
 )
 
 // Layout of a bbolt file (go.etcd.io/bbolt/internal/common), little-endian on
@@ -34,18 +37,23 @@ const (
 	noFreelist  = 1<<64 - 1
 )
 
-// Bounds of the check. Records are few and checked all; of functions' data,
-// which may be most of a card, only so much that the start is not held up.
+// Bounds of the check.
 const (
-	maxTreeDepth    = 64
-	maxCheckedPages = 16 << 10
+	maxTreeDepth = 64
+	// startPages is how many pages of what holdsMuch are read before the node serves,
+	// of a file that may be most of a card: those first that lead to others. It is
+	// about what a slow card reads in half a second. Backup checks the rest.
+	startPages = 1 << 10
+	allPages   = 1<<63 - 1
 )
 
 // checkFile looks at the page structure of a database before bbolt uses it,
 // because bbolt trusts pages: one that points back to a page above it makes it
 // run for ever, a freelist with a wild length makes it run out of memory, and a
 // page that is in use and free will be overwritten. It returns ErrDamaged.
-func checkFile(r io.ReaderAt, size int64) error {
+//
+// most bounds the pages that are read of the buckets that holdsMuch names.
+func checkFile(r io.ReaderAt, size int64, most int) error {
 	m, err := newestMeta(r, size)
 	if err != nil {
 		return err
@@ -53,17 +61,36 @@ func checkFile(r io.ReaderAt, size int64) error {
 	if m.pages < 2 || m.pages > uint64(size)/m.pageSize {
 		return fmt.Errorf("%w: it is cut off: it has %d bytes and uses %d pages of %d", ErrDamaged, size, m.pages, m.pageSize)
 	}
-	c := &pageCheck{r: r, meta: m, seen: make([]bool, m.pages)}
-	if err := c.tree(m.root, 0, true); err != nil {
+	c := newPageCheck(r, m, func() error { return nil })
+	if err := c.all(most); err != nil {
 		return err
 	}
-	c.limited = true
-	for _, root := range c.later {
-		if err := c.tree(root, 0, false); err != nil {
-			return err
-		}
-	}
 	return c.freelist()
+}
+
+// checkTransaction is checkFile for all that a transaction of an open database
+// sees. Free pages are left out: they change meanwhile.
+func checkTransaction(path string, tx *bolt.Tx, pageSize int, stop func() error) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return fmt.Errorf("open database for its check: %w", err)
+	}
+	defer f.Close()
+	m := boltMeta{
+		pageSize: uint64(pageSize), pages: uint64(tx.Size()) / uint64(pageSize),
+		root: uint64(tx.Cursor().Bucket().Root()), tx: uint64(tx.ID()),
+	}
+	return newPageCheck(f, m, stop).all(allPages)
+}
+
+// holdsMuch tells the buckets that grow with what the node does, or may be large.
+func holdsMuch(bucket string) bool {
+	switch bucket {
+	case bucketKV, bucketData, bucketExpiries, bucketChanges, bucketQueue, bucketDeadLetters,
+		bucketSchedules, bucketScheduleStates, bucketDamaged:
+		return true
+	}
+	return false
 }
 
 // boltMeta is what a meta page says.
@@ -126,51 +153,88 @@ func parseMeta(b []byte) (m boltMeta, ok bool) {
 type pageCheck struct {
 	r       io.ReaderAt
 	meta    boltMeta
-	seen    []bool   // pages met so far
-	count   int      // of them
-	later   []uint64 // roots of functions' data
-	limited bool     // stop at maxCheckedPages
+	stop    func() error
+	seen    []bool     // pages met so far
+	pending []pageNode // read or to be read, those first that lie higher
+	most    int        // of pending
+	later   []pageNode // roots of what holdsMuch
+	buf     []byte     // the page that is looked at
+}
+
+// pageNode is a page that something points to.
+type pageNode struct {
+	id    uint64
+	depth int
+	top   bool // of the bucket of buckets
+}
+
+func newPageCheck(r io.ReaderAt, m boltMeta, stop func() error) *pageCheck {
+	return &pageCheck{r: r, meta: m, stop: stop, seen: make([]bool, m.pages), buf: make([]byte, m.pageSize)}
+}
+
+// all checks the tree of the meta page, and of each bucket that holdsMuch its share
+// of that many pages.
+func (c *pageCheck) all(most int) error {
+	if err := c.trees(allPages, pageNode{id: c.meta.root, top: true}); err != nil {
+		return err
+	}
+	for i, root := range c.later {
+		if err := c.trees(most/(len(c.later)-i), root); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// trees checks the page root and those below it, at most that many.
+func (c *pageCheck) trees(most int, root pageNode) error {
+	c.pending, c.most = append(c.pending[:0], root), most
+	for n := 0; n < len(c.pending) && n < most; n++ {
+		if err := c.stop(); err != nil {
+			return err
+		}
+		if err := c.node(c.pending[n]); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // page is the part of a page that the check needs.
 type page struct {
 	id       uint64
 	flags    uint16
-	elements []byte
+	elements []byte // valid until the next page is read
 	size     uint64 // bytes with overflow
 }
 
-// tree checks the page id and all below it. top is the bucket of buckets.
-func (c *pageCheck) tree(id uint64, depth int, top bool) error {
-	if c.limited && c.count > maxCheckedPages {
-		return nil
+func (c *pageCheck) node(n pageNode) error {
+	if n.depth > maxTreeDepth {
+		return fmt.Errorf("%w: page %d lies too deep", ErrDamaged, n.id)
 	}
-	if depth > maxTreeDepth {
-		return fmt.Errorf("%w: page %d lies too deep", ErrDamaged, id)
-	}
-	p, err := c.page(id)
+	p, err := c.page(n.id)
 	if err != nil {
 		return err
 	}
 	switch p.flags {
 	case flagBranch:
 		if len(p.elements) == 0 {
-			return fmt.Errorf("%w: branch page %d is empty", ErrDamaged, id)
+			return fmt.Errorf("%w: branch page %d is empty", ErrDamaged, n.id)
 		}
 		for i := 0; i < len(p.elements); i += elementSize {
 			e := p.elements[i:]
 			if err := inPage(p, i, binary.LittleEndian.Uint32(e), binary.LittleEndian.Uint32(e[4:]), 0); err != nil {
 				return err
 			}
-			if err := c.tree(binary.LittleEndian.Uint64(e[8:]), depth+1, top); err != nil {
-				return err
+			if len(c.pending) < c.most {
+				c.pending = append(c.pending, pageNode{binary.LittleEndian.Uint64(e[8:]), n.depth + 1, n.top})
 			}
 		}
 		return nil
 	case flagLeaf:
-		return c.leaf(p, int64(id*c.meta.pageSize), depth, top)
+		return c.leaf(p, int64(n.id*c.meta.pageSize), n.depth, n.top)
 	}
-	return fmt.Errorf("%w: page %d has flags %#x", ErrDamaged, id, p.flags)
+	return fmt.Errorf("%w: page %d has flags %#x", ErrDamaged, n.id, p.flags)
 }
 
 // leaf checks the elements of a leaf page that begins at at in the file, and
@@ -187,24 +251,24 @@ func (c *pageCheck) leaf(p page, at int64, depth int, top bool) error {
 			continue
 		}
 		keyAt := at + pageHead + int64(i) + int64(offset)
-		data := false
-		if top && keySize == uint32(len(bucketKV)) {
-			name, err := c.read(keyAt, len(bucketKV))
+		much := false
+		if top && keySize <= maxNameBytes {
+			name, err := c.read(keyAt, int(keySize))
 			if err != nil {
 				return err
 			}
-			data = string(name) == bucketKV
+			much = holdsMuch(string(name))
 		}
-		if err := c.bucket(p.id, keyAt+int64(keySize), valueSize, depth+1, data); err != nil {
+		if err := c.bucket(p.id, keyAt+int64(keySize), valueSize, depth+1, much); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// bucket checks the bucket whose header is the value at at; data says to leave
+// bucket checks the bucket whose header is the value at at; much says to leave
 // its pages for later.
-func (c *pageCheck) bucket(id uint64, at int64, size uint32, depth int, data bool) error {
+func (c *pageCheck) bucket(id uint64, at int64, size uint32, depth int, much bool) error {
 	if size < bucketHead {
 		return fmt.Errorf("%w: a bucket in page %d is cut off", ErrDamaged, id)
 	}
@@ -214,15 +278,22 @@ func (c *pageCheck) bucket(id uint64, at int64, size uint32, depth int, data boo
 	}
 	root := binary.LittleEndian.Uint64(head)
 	switch {
-	case root != 0 && data:
-		c.later = append(c.later, root)
+	case root != 0 && much:
+		c.later = append(c.later, pageNode{id: root, depth: depth})
+		return nil
+	case root != 0 && len(c.pending) >= c.most:
 		return nil
 	case root != 0:
-		return c.tree(root, depth, false)
+		c.pending = append(c.pending, pageNode{id: root, depth: depth})
+		return nil
 	case size < bucketHead+pageHead || depth > maxTreeDepth:
 		return fmt.Errorf("%w: a bucket in page %d is cut off", ErrDamaged, id)
 	}
-	inline, err := c.parse(at+bucketHead, uint64(size-bucketHead))
+	b, err := c.read(at+bucketHead, int(size-bucketHead))
+	if err != nil {
+		return err
+	}
+	inline, err := c.parse(b, at+bucketHead, uint64(size-bucketHead))
 	if err != nil {
 		return err
 	}
@@ -239,14 +310,13 @@ func (c *pageCheck) page(id uint64) (page, error) {
 		return page{}, fmt.Errorf("%w: something points to page %d of %d", ErrDamaged, id, c.meta.pages)
 	}
 	at := int64(id * c.meta.pageSize)
-	head, err := c.read(at, pageHead)
-	if err != nil {
-		return page{}, err
+	if _, err := c.r.ReadAt(c.buf, at); err != nil {
+		return page{}, readError(at, err)
 	}
-	if own := binary.LittleEndian.Uint64(head); own != id {
+	if own := binary.LittleEndian.Uint64(c.buf); own != id {
 		return page{}, fmt.Errorf("%w: page %d says that it is page %d", ErrDamaged, id, own)
 	}
-	pages := 1 + uint64(binary.LittleEndian.Uint32(head[12:]))
+	pages := 1 + uint64(binary.LittleEndian.Uint32(c.buf[12:]))
 	if pages > c.meta.pages-id {
 		return page{}, fmt.Errorf("%w: page %d goes on beyond the end", ErrDamaged, id)
 	}
@@ -256,25 +326,26 @@ func (c *pageCheck) page(id uint64) (page, error) {
 		}
 		c.seen[i] = true
 	}
-	c.count++ // of a value that fills many pages, only the first is read
-	p, err := c.parse(at, pages*c.meta.pageSize)
+	p, err := c.parse(c.buf, at, pages*c.meta.pageSize)
 	p.id = id
 	return p, err
 }
 
-// parse reads the head and the elements of a page of size bytes.
-func (c *pageCheck) parse(at int64, size uint64) (page, error) {
-	head, err := c.read(at, pageHead)
-	if err != nil {
-		return page{}, err
-	}
-	p := page{flags: binary.LittleEndian.Uint16(head[8:]), size: size}
+// parse reads the head and the elements of a page of size bytes at at, which begins
+// with b.
+func (c *pageCheck) parse(b []byte, at int64, size uint64) (p page, err error) {
+	p = page{flags: binary.LittleEndian.Uint16(b[8:]), size: size}
 	if p.flags == flagFreelist {
 		return p, nil
 	}
-	count := int(binary.LittleEndian.Uint16(head[10:]))
-	if uint64(pageHead+count*elementSize) > size {
+	count := int(binary.LittleEndian.Uint16(b[10:]))
+	end := pageHead + count*elementSize
+	if uint64(end) > size {
 		return page{}, fmt.Errorf("%w: a page has %d elements in %d bytes", ErrDamaged, count, size)
+	}
+	if end <= len(b) {
+		p.elements = b[pageHead:end]
+		return p, nil
 	}
 	p.elements, err = c.read(at+pageHead, count*elementSize)
 	return p, err
@@ -331,10 +402,14 @@ func (c *pageCheck) freelist() error {
 func (c *pageCheck) read(at int64, n int) ([]byte, error) {
 	b := make([]byte, n)
 	if _, err := c.r.ReadAt(b, at); err != nil {
-		if errors.Is(err, io.EOF) {
-			err = io.ErrUnexpectedEOF
-		}
-		return nil, fmt.Errorf("%w: read at %d: %w", ErrDamaged, at, err)
+		return nil, readError(at, err)
 	}
 	return b, nil
+}
+
+func readError(at int64, err error) error {
+	if errors.Is(err, io.EOF) {
+		err = io.ErrUnexpectedEOF
+	}
+	return fmt.Errorf("%w: read at %d: %w", ErrDamaged, at, err)
 }

@@ -18,15 +18,15 @@ func TestCheckAcceptsWhatBoltWrites(t *testing.T) {
 		name := "f" + strings.Repeat("x", i%50) + string(rune('a'+i%26))
 		_, err := s.PutFunction(testFunction(name), "", nil)
 		noErr(t, err)
-		noErr(t, s.KV().Put(name, "small", []byte("in the bucket's own page")))
-		noErr(t, s.KV().Put(name, strings.Repeat("k", 1+i), make([]byte, i*i)))
+		noErr(t, s.putOwn(name, "small", []byte("in the bucket's own page")))
+		noErr(t, s.putOwn(name, strings.Repeat("k", 1+i), make([]byte, i*i)))
 		if i%3 == 0 {
 			_, err := s.DeleteFunction(name)
 			noErr(t, err)
 		}
 		data, err := os.ReadFile(s.db.Path())
 		noErr(t, err)
-		if err := checkFile(bytes.NewReader(data), int64(len(data))); err != nil {
+		if err := checkFile(bytes.NewReader(data), int64(len(data)), allPages); err != nil {
 			t.Fatalf("after %d functions: %v", i, err)
 		}
 	}
@@ -34,13 +34,13 @@ func TestCheckAcceptsWhatBoltWrites(t *testing.T) {
 
 func TestCheckFindsWhatBoltWouldTrust(t *testing.T) {
 	good := fillStore(t, t.TempDir())
-	noErr(t, checkFile(bytes.NewReader(good), int64(len(good))))
+	noErr(t, checkFile(bytes.NewReader(good), int64(len(good)), allPages))
 	m, err := newestMeta(bytes.NewReader(good), int64(len(good)))
 	noErr(t, err)
 	at := func(id uint64) uint64 { return id * m.pageSize }
 	le := binary.LittleEndian
-	walk := &pageCheck{r: bytes.NewReader(good), meta: m, seen: make([]bool, m.pages)}
-	noErr(t, walk.tree(m.root, 0, true))
+	walk := newPageCheck(bytes.NewReader(good), m, func() error { return nil })
+	noErr(t, walk.all(allPages))
 	branch := uint64(0) // one that is in use, not what a commit left behind
 	for id, inUse := range walk.seen {
 		if inUse && le.Uint16(good[at(uint64(id))+8:]) == flagBranch && le.Uint64(good[at(uint64(id)):]) == uint64(id) {
@@ -74,7 +74,7 @@ func TestCheckFindsWhatBoltWouldTrust(t *testing.T) {
 	} {
 		b := bytes.Clone(good)
 		damage(b)
-		if err := checkFile(bytes.NewReader(b), int64(len(b))); !errors.Is(err, ErrDamaged) {
+		if err := checkFile(bytes.NewReader(b), int64(len(b)), allPages); !errors.Is(err, ErrDamaged) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -93,7 +93,7 @@ func FuzzCheckFile(f *testing.F) {
 			binary.LittleEndian.PutUint64(field[:], value)
 			copy(b[int(at)%len(b):], field[:])
 		}
-		if err := checkFile(bytes.NewReader(b), int64(len(b))); err != nil && !errors.Is(err, ErrDamaged) {
+		if err := checkFile(bytes.NewReader(b), int64(len(b)), allPages); err != nil && !errors.Is(err, ErrDamaged) {
 			t.Fatal(err)
 		}
 	})

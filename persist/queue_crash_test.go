@@ -2,7 +2,7 @@ package persist
 
 import (
 	"bufio"
-	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -19,7 +19,7 @@ import (
 
 // TestKilledQueue kills a process that queues events and works them off, at
 // random moments: each event that was acknowledged must have been run, or still
-// be there.
+// be there, and those of one order must have been run in it.
 func TestKilledQueue(t *testing.T) {
 	if dir := os.Getenv(crashEnv); dir != "" {
 		queueForever(dir, os.Stdout)
@@ -27,6 +27,7 @@ func TestKilledQueue(t *testing.T) {
 	}
 	dir := t.TempDir()
 	acknowledged, ran, left := map[string]bool{}, map[string]bool{}, map[string]bool{}
+	last := map[string][2]int{} // of each order: when its process began, and its number
 	for round := range 12 {
 		cmd := exec.Command(os.Args[0], "-test.run=^TestKilledQueue$")
 		cmd.Env = append(os.Environ(), crashEnv+"="+dir)
@@ -41,6 +42,16 @@ func TestKilledQueue(t *testing.T) {
 				acknowledged[id] = true
 			case "ran":
 				ran[id] = true
+				var started, worker, i int
+				if _, err := fmt.Sscanf(id, "%d-%d-%d", &started, &worker, &i); err != nil {
+					t.Fatal(err)
+				}
+				if key := orderOfWorker(worker); key != "" {
+					if before := last[key]; started < before[0] || started == before[0] && i < before[1] {
+						t.Errorf("round %d: of %s event %s ran after %v", round, key, id, before)
+					}
+					last[key] = [2]int{started, i}
+				}
 			}
 			if n == stopAt {
 				cmd.Process.Kill() // what is in the pipe by then counts too
@@ -69,11 +80,12 @@ func TestKilledQueue(t *testing.T) {
 			if len(damaged) > 0 {
 				t.Errorf("round %d: damaged are %q", round, damaged)
 			}
-			return q.due.ForEach(func(k, v []byte) error {
-				job, err := decode[Job](queueDue, k, v)
-				note(binary.BigEndian.Uint64(k[len(k)-8:]), job.ID)
+			waiting := func(k, v []byte) error {
+				job, err := decodeJob(queueDue, k, v)
+				note(job.sequence, job.ID)
 				return err
-			})
+			}
+			return errors.Join(q.due.ForEach(waiting), q.held.ForEach(waiting))
 		}))
 		for id := range acknowledged {
 			if !ran[id] && !left[id] {
@@ -87,6 +99,14 @@ func TestKilledQueue(t *testing.T) {
 	if len(acknowledged) == 0 || len(ran) == 0 {
 		t.Error("nothing was acknowledged, or nothing ran")
 	}
+}
+
+// orderOfWorker is the OrderKey of every second worker's events.
+func orderOfWorker(worker int) string {
+	if worker%2 == 0 {
+		return ""
+	}
+	return fmt.Sprint("order ", worker)
 }
 
 // queueForever queues events and works them off, and prints each event that
@@ -115,9 +135,13 @@ func queueForever(dir string, out io.Writer) {
 		go func() {
 			for i := 0; ; i++ {
 				id := fmt.Sprintf("%d-%d-%d", started, worker, i)
-				_, err := s.Enqueue(testJob("f", id), DefaultQueueLimits(), false)
-				check(err)
-				say("queued", id)
+				job := testJob("f", id)
+				job.OrderKey, job.DedupID, job.Priority = orderOfWorker(worker), id, UsualPriority
+				for range 1 + i%2 { // a sender that is not sure sends it again
+					got, err := s.Enqueue(job, DefaultQueueLimits(), false)
+					check(err)
+					say("queued", got.ID)
+				}
 			}
 		}()
 	}

@@ -2,6 +2,7 @@ package persist
 
 import (
 	"encoding/binary"
+	"encoding/json"
 	"fmt"
 	"time"
 
@@ -27,14 +28,19 @@ type DeadLetter struct {
 // why it was given up; job.LastError, how its last attempt failed.
 func (s *Store) Bury(job Job, reason string) error {
 	job.LastError = clipText(job.LastError, maxErrorText)
+	job.LeasedUntil = time.Time{}
 	letter := DeadLetter{Reason: clipText(reason, maxErrorText), Buried: milli(s.now()), Job: job}
-	return s.settle(job, "bury", func(c *change, q *queueBuckets) error {
+	return s.settle(job, "bury", func(c *change, q *queueBuckets, _ Job) error {
 		payload := copyPayload(q.payloads, job.sequence)
-		if err := c.removeRunning(q, job); err != nil {
+		told := job
+		if told.LastError == "" {
+			told.LastError = letter.Reason
+		}
+		if err := c.removeRunning(q, told, RunFailed, s.now()); err != nil {
 			return err
 		}
 		return c.bury(letter, payload)
-	})
+	}, nil)
 }
 
 // letterBuckets are the dead letters in one transaction, with nil buckets as
@@ -50,6 +56,11 @@ func lettersOf(tx *bolt.Tx) *letterBuckets {
 		totals: readTotals(root), root: root,
 		letters: root.Bucket([]byte(queueLetters)), payloads: root.Bucket([]byte(queuePayloads)),
 	}
+}
+
+// hasRoom says whether a letter makes no other one go.
+func (d *letterBuckets) hasRoom(payload []byte) bool {
+	return d.Jobs < MaxDeadLetters && d.Bytes+uint64(len(payload)) <= MaxDeadLetterBytes
 }
 
 func (c *change) bury(letter DeadLetter, payload []byte) (err error) {
@@ -128,8 +139,8 @@ func (s *Store) DeadLetters(after uint64, limit int) (letters []DeadLetter, more
 // readLetter returns a letter without its payload. One that does not decode says so
 // in its Reason: it can be looked at and removed as others can.
 func readLetter(key, value []byte) DeadLetter {
-	letter, err := decode[DeadLetter](queueLetters, key, value)
-	if err != nil {
+	letter := DeadLetter{Job: Job{Priority: UsualPriority}} // of letters from before there were priorities
+	if err := json.Unmarshal(value, &letter); err != nil {
 		letter = DeadLetter{Reason: "the record of this event is damaged"}
 	}
 	letter.Sequence = binary.BigEndian.Uint64(key)

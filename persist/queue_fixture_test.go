@@ -1,6 +1,8 @@
 package persist
 
 import (
+	"bytes"
+	"encoding/binary"
 	"errors"
 	"strings"
 	"testing"
@@ -35,6 +37,9 @@ func checkQueue(t testing.TB, s *Store) {
 			told.Dropped = 0
 			n := 0
 			for _, b := range records {
+				if b == nil {
+					continue
+				}
 				b.ForEach(func(_, _ []byte) error { n++; return nil })
 			}
 			if told != counted || n != int(counted.Jobs) {
@@ -42,7 +47,9 @@ func checkQueue(t testing.TB, s *Store) {
 			}
 		}
 		q, dead := queueOf(tx), lettersOf(tx)
-		check("queue", q.totals, q.payloads, q.due, q.running)
+		check("queue", q.totals, q.payloads, q.due, q.held, q.running)
+		checkOrder(t, q)
+		checkIDs(t, q)
 		check("dead letters", dead.totals, dead.payloads, dead.letters)
 		return nil
 	})
@@ -75,4 +82,66 @@ func ids(jobs []Job) string {
 		names = append(names, job.ID)
 	}
 	return strings.Join(names, " ")
+}
+
+// checkOrder looks whether each key with jobs has one head, which is before all others,
+// and whether nobody is held without one.
+func checkOrder(t testing.TB, q *queueBuckets) {
+	t.Helper()
+	if q.heads == nil {
+		return
+	}
+	heads := map[string]uint64{}
+	q.heads.ForEach(func(k, v []byte) error { heads[string(k)] = binary.BigEndian.Uint64(v); return nil })
+	seen := map[string]bool{}
+	q.held.ForEach(func(k, v []byte) error {
+		job, err := decodeJob(queueHeld, k, v)
+		if err != nil {
+			t.Error(err)
+			return nil
+		}
+		if head, ok := heads[string(headKey(job))]; !ok || head >= job.sequence {
+			t.Errorf("%s is held behind %d, which is there %t", job.ID, head, ok)
+		}
+		return nil
+	})
+	note := func(k, v []byte) error {
+		job, err := decodeJob(queueDue, k, v)
+		if err != nil || job.OrderKey == "" {
+			return err
+		}
+		if key := string(headKey(job)); heads[key] != job.sequence || seen[key] {
+			t.Errorf("%s may run, but the head of its key is %d", job.ID, heads[key])
+		} else {
+			seen[key] = true
+		}
+		return nil
+	}
+	for _, b := range []*bolt.Bucket{q.due, q.running} {
+		if err := b.ForEach(note); err != nil {
+			t.Error(err)
+		}
+	}
+	if len(seen) != len(heads) {
+		t.Errorf("there are %d heads for %d keys with jobs", len(heads), len(seen))
+	}
+}
+
+// checkIDs looks whether the two buckets of deduplication ids fit together.
+func checkIDs(t testing.TB, q *queueBuckets) {
+	t.Helper()
+	if q.ids == nil {
+		return
+	}
+	n := 0
+	q.ids.ForEach(func(k, v []byte) error {
+		n++
+		if q.idTimes.Get(append(bytes.Clone(v[:8]), k...)) == nil {
+			t.Errorf("the id %q is never forgotten", k)
+		}
+		return nil
+	})
+	if times := countKeys(q.idTimes); times != n || q.ids.Sequence() != uint64(n) {
+		t.Errorf("%d ids, %d times of them, counted %d", n, times, q.ids.Sequence())
+	}
 }

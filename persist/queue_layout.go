@@ -3,6 +3,7 @@ package persist
 import (
 	"bytes"
 	"encoding/binary"
+	"encoding/json"
 	"fmt"
 	"time"
 
@@ -11,10 +12,14 @@ import (
 
 // The bucket "queue" holds
 //
-//	totals                                        -> totals of jobs, waiting and running
-//	due       function 00 uint64(due) uint64(seq) -> Job, without its payload
-//	running   uint64(seq)                         -> the same, while it is leased
-//	payloads  uint64(seq)                         -> payload
+//	totals                                                  -> totals of jobs, waiting and running
+//	waiting   function 00 band uint64(due) uint64(seq)      -> Job, without its payload
+//	held      function 00 order key 00 uint64(seq)          -> the same, while one of its key is before it
+//	running   uint64(seq)                                   -> the same, while it is leased
+//	payloads  uint64(seq)                                   -> payload
+//	heads     function 00 order key                         -> uint64(seq) of the one that waits or runs
+//	ids       function 00 deduplication id                  -> see queue_dedup.go
+//	idtimes   uint64(time) function 00 deduplication id     -> nothing
 //
 // and the bucket "deadletters"
 //
@@ -24,12 +29,18 @@ import (
 //
 // Payloads lie apart because a job moves with each lease and each retry, and
 // flash should not be written for what does not change. Jobs of a function lie
-// together in the order in which they are due, so that one with a long backlog
-// is passed over with one seek. A due time is in Unix milliseconds.
+// together, those of its highest priority first, and of these those that are due
+// first: what is due is found with a seek for each priority and each function,
+// however many jobs there are. A band is MaxPriority less the priority, one byte. A
+// due time is in Unix milliseconds.
 const (
-	queueDue      = "due"
+	queueDue      = "waiting"
+	queueHeld     = "held"
 	queueRunning  = "running"
 	queuePayloads = "payloads"
+	queueHeads    = "heads"
+	queueIDs      = "ids"
+	queueIDTimes  = "idtimes"
 	queueLetters  = "letters"
 	keyTotals     = "totals"
 )
@@ -41,7 +52,7 @@ const jobOverhead = 512
 type totals struct {
 	Jobs    uint64
 	Bytes   uint64 // of payloads
-	Dropped uint64 // dead letters that made room, ever
+	Dropped uint64 // jobs, or dead letters, that made room, ever
 }
 
 func readTotals(b *bolt.Bucket) (t totals) {
@@ -79,42 +90,66 @@ func (t *totals) saveTo(b *bolt.Bucket) error {
 // long as no job was ever queued.
 type queueBuckets struct {
 	totals
-	root, due, running, payloads *bolt.Bucket
+	root, due, held, running, payloads, heads, ids, idTimes *bolt.Bucket
 }
 
 func queueOf(tx *bolt.Tx) *queueBuckets {
 	root := tx.Bucket([]byte(bucketQueue))
-	return &queueBuckets{
-		totals: readTotals(root), root: root,
-		due: root.Bucket([]byte(queueDue)), running: root.Bucket([]byte(queueRunning)),
-		payloads: root.Bucket([]byte(queuePayloads)),
-	}
+	q := &queueBuckets{totals: readTotals(root), root: root}
+	q.each(func(name string, b **bolt.Bucket) error {
+		*b = root.Bucket([]byte(name))
+		return nil
+	})
+	return q
 }
 
-// create makes what is missing of the buckets.
-func (q *queueBuckets) create() (err error) {
-	for name, b := range map[string]**bolt.Bucket{queueDue: &q.due, queueRunning: &q.running, queuePayloads: &q.payloads} {
-		if *b, err = q.root.CreateBucketIfNotExists([]byte(name)); err != nil {
-			return fmt.Errorf("create bucket %s of the queue: %w", name, err)
+// each calls fn with the name and the place of each bucket.
+func (q *queueBuckets) each(fn func(name string, b **bolt.Bucket) error) error {
+	for _, b := range [...]struct {
+		name string
+		at   **bolt.Bucket
+	}{
+		{queueDue, &q.due}, {queueHeld, &q.held}, {queueRunning, &q.running}, {queuePayloads, &q.payloads},
+		{queueHeads, &q.heads}, {queueIDs, &q.ids}, {queueIDTimes, &q.idTimes},
+	} {
+		if err := fn(b.name, b.at); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
+// create makes what is missing of the buckets.
+func (q *queueBuckets) create() error {
+	return q.each(func(name string, b **bolt.Bucket) (err error) {
+		if *b != nil {
+			return nil
+		}
+		if *b, err = q.root.CreateBucketIfNotExists([]byte(name)); err != nil {
+			return fmt.Errorf("create bucket %s of the queue: %w", name, err)
+		}
+		return nil
+	})
+}
+
 func (q *queueBuckets) save() error { return q.saveTo(q.root) }
 
 func (q *queueBuckets) putDue(job Job) error {
-	return putRecord(q.due, dueKey(job), job)
+	return putRecord(q.due, dueKeyOf(job), job)
 }
 
 func (q *queueBuckets) putRunning(job Job) error {
 	return putRecord(q.running, sequenceKey(job.sequence), job)
 }
 
-// dueKey sorts the jobs of a function by when they are due, those of one
-// millisecond by when they were queued.
-func dueKey(job Job) []byte {
-	key := append(memberPrefix(job.Function), dueBytes(job.Due)...)
+// bandOf sorts priorities: the highest first.
+func bandOf(priority int) byte { return byte(MaxPriority - min(max(priority, 0), MaxPriority)) }
+
+// dueKeyOf sorts the jobs of a function by priority, those of one priority by when they
+// are due, those of one millisecond by when they were queued.
+func dueKeyOf(job Job) []byte {
+	key := append(memberPrefix(job.Function), bandOf(job.Priority))
+	key = append(key, dueBytes(job.Due)...)
 	return binary.BigEndian.AppendUint64(key, job.sequence)
 }
 
@@ -122,15 +157,43 @@ func dueBytes(due time.Time) []byte {
 	return binary.BigEndian.AppendUint64(nil, uint64(max(due.UnixMilli(), 0)))
 }
 
-// splitDueKey undoes dueKey. The error is ErrDamaged.
-func splitDueKey(key []byte) (function string, due time.Time, sequence uint64, err error) {
-	if len(key) < 18 || key[len(key)-17] != 0 {
-		return "", time.Time{}, 0, fmt.Errorf("%w: queue key %q", ErrDamaged, key)
-	}
-	numbers := key[len(key)-16:]
-	due = time.UnixMilli(int64(binary.BigEndian.Uint64(numbers))).UTC()
-	return string(key[:len(key)-17]), due, binary.BigEndian.Uint64(numbers[8:]), nil
+// dueKey is what the key of a waiting job says.
+type dueKey struct {
+	function string
+	band     byte
+	due      time.Time
+	sequence uint64
 }
+
+// splitDueKey undoes dueKeyOf. The error is ErrDamaged.
+func splitDueKey(key []byte) (dueKey, error) {
+	at := len(key) - 18 // of the byte 0 after the name
+	if at < 1 || key[at] != 0 || key[at+1] > MaxPriority || bytes.IndexByte(key[:at], 0) >= 0 {
+		return dueKey{}, fmt.Errorf("%w: queue key %q", ErrDamaged, key)
+	}
+	return dueKey{
+		function: string(key[:at]), band: key[at+1],
+		due:      time.UnixMilli(int64(binary.BigEndian.Uint64(key[at+2:]))).UTC(),
+		sequence: binary.BigEndian.Uint64(key[at+10:]),
+	}, nil
+}
+
+// decodeJob reads a job that waits, is held or runs, without its payload: all of their
+// keys end with its number.
+func decodeJob(bucket string, key, value []byte) (Job, error) {
+	job := Job{Priority: UsualPriority} // of jobs from before there were priorities
+	if len(key) < 8 {
+		return Job{}, fmt.Errorf("%w: key %q of %s", ErrDamaged, key, bucket)
+	}
+	if err := json.Unmarshal(value, &job); err != nil {
+		return Job{}, fmt.Errorf("%w: job %q of %s: %w", ErrDamaged, key, bucket, err)
+	}
+	job.sequence = numberIn(key)
+	return job, nil
+}
+
+// numberIn returns the number of a job, with which the keys of all of them end.
+func numberIn(key []byte) uint64 { return binary.BigEndian.Uint64(key[len(key)-8:]) }
 
 // functions returns the functions that have jobs waiting, in order, with one
 // seek each. damaged are keys that make no sense.
@@ -140,14 +203,14 @@ func (q *queueBuckets) functions() (names []string, damaged [][]byte) {
 	}
 	c := q.due.Cursor()
 	for k, _ := c.First(); k != nil; {
-		name, _, _, err := splitDueKey(k)
+		key, err := splitDueKey(k)
 		if err != nil {
 			damaged = append(damaged, bytes.Clone(k))
 			k, _ = c.Next()
 			continue
 		}
-		names = append(names, name)
-		k, _ = c.Seek(memberEnd(name))
+		names = append(names, key.function)
+		k, _ = c.Seek(memberEnd(key.function))
 	}
 	return names, damaged
 }

@@ -2,7 +2,6 @@ package persist
 
 import (
 	"bytes"
-	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -19,6 +18,17 @@ const maxLeaseBytes = 4 << 20
 // is a day. One that seems to be was queued while the clock was wrong, and does not
 // wait for years.
 const farthestDue = 27 * time.Hour
+
+// LeaseTime is how long a lease lasts at most: the longest timeout that a function may
+// have, 15 minutes, and one minute to find that it is over.
+const LeaseTime = 16 * time.Minute
+
+// leaseAt makes a job its lessee's.
+func (j *Job) leaseAt(now time.Time) {
+	j.Attempts++
+	j.lease = j.Attempts
+	j.LeasedUntil = milli(now.Add(LeaseTime))
+}
 
 // LeaseRequest says which jobs its sender can run now.
 type LeaseRequest struct {
@@ -52,9 +62,11 @@ type Leased struct {
 // taken in turn, the longest due first, and again until there are enough, so
 // that no backlog keeps other functions waiting.
 //
-// A lease has no deadline: it ends with Ack, Forward, Retry or Bury, or with
-// the process, since the store belongs to one process at a time. The next one
-// calls ReleaseLeases.
+// A lease ends with Ack, Forward, Retry or Bury, or with the process, since the store
+// belongs to one process at a time: the next one calls ReleaseLeases. One that lasts
+// longer than LeaseTime its holder ends with ExpireLease. It is for the holder to
+// measure that, by a clock that nobody sets; the store keeps only when it would be by
+// the machine's clock, for people to see.
 func (s *Store) Lease(req LeaseRequest) (Leased, error) {
 	var leased Leased
 	err := s.update(req.Limit*jobOverhead, func(c *change) error {
@@ -98,7 +110,7 @@ func (c *change) lease(req LeaseRequest) (Leased, error) {
 				return out, nil
 			}
 			taken = true
-			job, err := c.take(q, turn.keys[round])
+			job, err := c.take(q, turn.keys[round], req.Now)
 			if errors.Is(err, ErrDamaged) {
 				if err := c.setAsideJobs(q, q.due, turn.keys[round:round+1]); err != nil {
 					return Leased{}, err
@@ -142,17 +154,17 @@ func (q *queueBuckets) candidates(names []string, req LeaseRequest, out *Leased)
 		cursor := q.due.Cursor()
 		k, _ := cursor.Seek(prefix)
 		for k != nil && bytes.HasPrefix(k, prefix) {
-			_, due, _, err := splitDueKey(k)
+			key, err := splitDueKey(k)
 			if err != nil {
 				damaged = append(damaged, bytes.Clone(k))
 				k, _ = cursor.Next()
 				continue
 			}
-			if due.After(req.Now) && due.Before(far) {
-				if out.Next.IsZero() || due.Before(out.Next) {
-					out.Next = due
+			if key.due.After(req.Now) && key.due.Before(far) {
+				if out.Next.IsZero() || key.due.Before(out.Next) {
+					out.Next = key.due
 				}
-				k, _ = cursor.Seek(append(prefix, dueBytes(far)...))
+				k, _ = cursor.Seek(append(append(prefix, key.band), dueBytes(far)...))
 				continue
 			}
 			if len(turn.keys) == limit {
@@ -170,13 +182,12 @@ func (q *queueBuckets) candidates(names []string, req LeaseRequest, out *Leased)
 }
 
 // take moves a job from those that wait to those that run.
-func (c *change) take(q *queueBuckets, key []byte) (Job, error) {
-	job, err := decode[Job](queueDue, key, q.due.Get(key))
+func (c *change) take(q *queueBuckets, key []byte, now time.Time) (Job, error) {
+	job, err := decodeJob(queueDue, key, q.due.Get(key))
 	if err != nil {
 		return Job{}, err
 	}
-	job.sequence = binary.BigEndian.Uint64(key[len(key)-8:])
-	job.Attempts++
+	job.leaseAt(now)
 	job.Payload = copyPayload(q.payloads, job.sequence)
 	c.wrote = true
 	if err := q.due.Delete(key); err != nil {
@@ -202,7 +213,11 @@ func (c *change) setAsideJobs(q *queueBuckets, from *bolt.Bucket, keys [][]byte)
 		if len(key) < 8 {
 			continue
 		}
-		if err := q.forget(binary.BigEndian.Uint64(key[len(key)-8:])); err != nil {
+		sequence := numberIn(key)
+		if err := q.forget(sequence); err != nil {
+			return err
+		}
+		if err := c.letGoBehind(q, sequence); err != nil {
 			return err
 		}
 	}
@@ -236,6 +251,19 @@ func (s *Store) ReleaseLeases() (released int, err error) {
 	return released, nil
 }
 
+// ExpireLease takes a job back from a holder that has had it for LeaseTime and is not
+// going to end: it is due again at once, and counts as interrupted. What that holder
+// says of the job later is ignored, as it is where the lease has ended already; expired
+// is false then.
+func (s *Store) ExpireLease(job Job) (expired bool, err error) {
+	err = s.settle(job, "take back", func(c *change, q *queueBuckets, record Job) error {
+		record.Interrupted++
+		record.LastError = "its lease ran out: it was not done after " + LeaseTime.String()
+		return c.putBack(q, record)
+	}, &expired)
+	return expired, err
+}
+
 // leased returns the jobs that run, without their payloads, and the keys of those
 // that cannot be read.
 func (q *queueBuckets) leased() (jobs []Job, damaged [][]byte) {
@@ -244,12 +272,11 @@ func (q *queueBuckets) leased() (jobs []Job, damaged [][]byte) {
 	}
 	c := q.running.Cursor()
 	for k, v := c.First(); k != nil; k, v = c.Next() {
-		job, err := decode[Job](queueRunning, k, v)
+		job, err := decodeJob(queueRunning, k, v)
 		if err != nil || len(k) != 8 {
 			damaged = append(damaged, bytes.Clone(k))
 			continue
 		}
-		job.sequence = binary.BigEndian.Uint64(k)
 		jobs = append(jobs, job)
 	}
 	return jobs, damaged
@@ -261,6 +288,7 @@ func (c *change) putBack(q *queueBuckets, job Job) error {
 	if err := q.running.Delete(sequenceKey(job.sequence)); err != nil {
 		return fmt.Errorf("delete from %s: %w", queueRunning, err)
 	}
+	job.LeasedUntil = time.Time{}
 	return q.putDue(job)
 }
 

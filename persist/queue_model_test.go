@@ -1,82 +1,245 @@
 package persist
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 )
 
+// modelJob is a job of queueModel.
+type modelJob struct {
+	id, function, key, dedup string
+	priority                 int
+	due                      time.Time
+	number                   int // in the order of queueing
+	size                     int
+	running                  Job // where it is
+}
+
+func (j *modelJob) runs() bool { return j.running.ID != "" }
+
+// queueModel is the queue as a plain list, which says what the store must do.
+type queueModel struct {
+	now    time.Time
+	jobs   []*modelJob // in the order of queueing
+	seen   map[string]modelSeen
+	dead   int
+	number int
+}
+
+type modelSeen struct {
+	id    string
+	until time.Time
+}
+
+// first says whether no other job of its key is before it.
+func (m *queueModel) first(j *modelJob) bool {
+	for _, other := range m.jobs {
+		if j.key != "" && other.key == j.key && other.function == j.function && other.number < j.number {
+			return false
+		}
+	}
+	return true
+}
+
+func (m *queueModel) remove(j *modelJob) {
+	m.jobs = slices.DeleteFunc(m.jobs, func(other *modelJob) bool { return other == j })
+}
+
+// ready returns the jobs of a function that may run now, in their order.
+func (m *queueModel) ready(function string) (jobs []*modelJob) {
+	for _, j := range m.jobs {
+		if j.function == function && !j.runs() && !j.due.After(m.now) && m.first(j) {
+			jobs = append(jobs, j)
+		}
+	}
+	slices.SortFunc(jobs, func(a, b *modelJob) int {
+		if a.priority != b.priority {
+			return b.priority - a.priority
+		}
+		if c := a.due.Compare(b.due); c != 0 {
+			return c
+		}
+		return a.number - b.number
+	})
+	return jobs
+}
+
+// victim returns the job that makes room for one of that priority: nil where none does.
+// What is held is dropped only where nothing else is.
+func (m *queueModel) victim(priority int) *modelJob {
+	var oldest *modelJob
+	for _, j := range m.jobs {
+		if j.runs() || j.priority > priority || !m.first(j) {
+			continue
+		}
+		if oldest == nil || j.priority < oldest.priority || j.priority == oldest.priority &&
+			(j.due.Before(oldest.due) || j.due.Equal(oldest.due) && j.number < oldest.number) {
+			oldest = j
+		}
+	}
+	if oldest != nil {
+		return oldest
+	}
+	place := func(j *modelJob) string { return fmt.Sprintf("%s\x00%s\x00%09d", j.function, j.key, j.number) }
+	for _, j := range m.jobs { // one that is held, the first of the first line
+		if !j.runs() && j.priority <= priority && (oldest == nil || place(j) < place(oldest)) {
+			oldest = j
+		}
+	}
+	return oldest
+}
+
 // TestQueueModel runs random operations on the queue and on a plain list, with
-// restarts in between: no job is lost, none is there twice, and each is where it
-// should be.
+// restarts in between: no job is lost, none is there twice, each is where it should be,
+// and what is leased is what the list says, in its order.
 func TestQueueModel(t *testing.T) {
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
 	random := rand.New(rand.NewPCG(seed, 0))
-	now := time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
+	m := &queueModel{now: time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC), seen: map[string]modelSeen{}}
 	dir := t.TempDir()
-	options := Options{now: func() time.Time { return now }}
+	options := Options{now: func() time.Time { return m.now }}
 	s := openStore(t, dir, options)
 	functions := []string{"a", "aa", "b"}
 	for _, name := range functions {
 		_, err := s.PutFunction(testFunction(name), "", nil)
 		noErr(t, err)
 	}
-	waiting, running, dead := map[string]time.Time{}, map[string]Job{}, 0
-	pick := func() (Job, bool) {
-		for _, job := range running {
-			return job, true
-		}
-		return Job{}, false
-	}
-	for i := range 800 {
-		id := fmt.Sprint(i)
-		switch random.IntN(8) {
-		case 0, 1, 2:
-			job := testJob(functions[random.IntN(len(functions))], id)
-			job.Due = now.Add(time.Duration(random.IntN(5)-2) * time.Second)
-			waiting[id] = put(t, s, job).Due
-		case 3, 4:
-			got := lease(t, s, LeaseRequest{Now: now, Limit: 1 + random.IntN(4), PerFunction: 1 + random.IntN(3)})
-			for _, job := range got.Jobs {
-				due, there := waiting[job.ID]
-				if !there || due.After(now) {
-					t.Fatalf("step %d: leased %s, which waits %t, due %v at %v", i, job.ID, there, due, now)
-				}
-				delete(waiting, job.ID)
-				running[job.ID] = job
+	pick := func(runs bool) *modelJob {
+		var of []*modelJob
+		for _, j := range m.jobs {
+			if j.runs() == runs {
+				of = append(of, j)
 			}
-			if len(got.Jobs) == 0 {
-				for id, due := range waiting {
-					if !due.After(now) {
-						t.Fatalf("step %d: %s is due and was not leased", i, id)
+		}
+		if len(of) == 0 {
+			return nil
+		}
+		return of[random.IntN(len(of))]
+	}
+	queue := func(step int) {
+		j := &modelJob{id: fmt.Sprint(step), function: functions[random.IntN(3)], priority: random.IntN(3) * 4,
+			due: m.now.Add(time.Duration(random.IntN(5)-2) * time.Second)}
+		if random.IntN(2) == 0 {
+			j.key = []string{"x", "y"}[random.IntN(2)]
+		}
+		if random.IntN(4) == 0 {
+			j.dedup = fmt.Sprint(random.IntN(6))
+		}
+		job := testJob(j.function, j.id)
+		job.Due, job.OrderKey, job.DedupID, job.Priority = j.due, j.key, j.dedup, j.priority
+		limits := QueueLimits{Jobs: 25, Bytes: 1 << 20, WhenFull: []string{QueueReject, QueueDropOldest}[random.IntN(2)]}
+		got, err := s.Enqueue(job, limits, false)
+		if first, ok := m.seen[j.function+j.dedup]; ok && j.dedup != "" && m.now.Before(first.until) {
+			if err != nil || got.ID != first.id || !got.Duplicate {
+				t.Fatalf("step %d: got %s, duplicate %t, %v; want the first, %s", step, got.ID, got.Duplicate, err, first.id)
+			}
+			return
+		}
+		if len(m.jobs) >= limits.Jobs {
+			victim := m.victim(j.priority)
+			if limits.WhenFull == QueueReject || victim == nil {
+				if !errors.Is(err, ErrQueueFull) {
+					t.Fatalf("step %d: got %v from a full queue", step, err)
+				}
+				return
+			}
+			m.remove(victim)
+			m.dead++
+		}
+		noErr(t, err)
+		m.number++
+		j.number = m.number
+		m.jobs = append(m.jobs, j)
+		if j.dedup != "" {
+			m.seen[j.function+j.dedup] = modelSeen{j.id, m.now.Add(DedupWindow)}
+		}
+	}
+	leaseSome := func(step int) {
+		perFunction := 1 + random.IntN(3)
+		got := lease(t, s, LeaseRequest{Now: m.now, Limit: 9, PerFunction: perFunction})
+		for _, function := range functions {
+			var want, leased []string
+			ready := m.ready(function)
+			for _, j := range ready[:min(len(ready), perFunction)] {
+				want = append(want, j.id)
+			}
+			for _, job := range got.Jobs {
+				if job.Function != function {
+					continue
+				}
+				leased = append(leased, job.ID)
+				for _, j := range ready {
+					if j.id == job.ID {
+						j.running = job
 					}
 				}
 			}
-		case 5:
-			if job, ok := pick(); ok {
-				noErr(t, s.Ack(job))
-				delete(running, job.ID)
+			if !slices.Equal(leased, want) {
+				t.Fatalf("step %d: leased %q of %s, want %q", step, strings.Join(leased, " "), function, strings.Join(want, " "))
 			}
-		case 6:
-			if job, ok := pick(); ok {
-				delete(running, job.ID)
-				switch random.IntN(3) {
-				case 0:
-					waiting[job.ID] = now.Add(time.Second)
-					noErr(t, s.Retry(job, waiting[job.ID]))
-				case 1:
-					noErr(t, s.Forward(job, testJob("b", id)))
-					waiting[id] = now
-				default:
-					noErr(t, s.Bury(job, "x"))
-					dead++
+		}
+	}
+	for i := range 1500 {
+		switch random.IntN(10) {
+		case 0, 1, 2, 3:
+			queue(i)
+		case 4, 5:
+			leaseSome(i)
+		case 6, 7:
+			j := pick(true)
+			if j == nil {
+				break
+			}
+			job := j.running
+			switch random.IntN(6) {
+			case 0:
+				j.due, j.running = m.now.Add(time.Second), Job{}
+				noErr(t, s.Retry(job, j.due))
+			case 1:
+				noErr(t, s.Forward(job, testJob("b", fmt.Sprint("next of ", i)), true))
+				m.number++
+				m.remove(j)
+				m.jobs = append(m.jobs, &modelJob{id: fmt.Sprint("next of ", i), function: "b", due: m.now, number: m.number})
+			case 2:
+				noErr(t, s.Bury(job, "x"))
+				m.remove(j)
+				m.dead++
+			case 3:
+				j.running = Job{}
+				expired, err := s.ExpireLease(job)
+				noErr(t, err)
+				if !expired {
+					t.Fatalf("step %d: %s was not leased", i, j.id)
 				}
+				noErr(t, s.Ack(job)) // too late
+			default:
+				noErr(t, s.Ack(job))
+				noErr(t, s.Ack(job)) // it is gone, which is what was asked for
+				m.remove(j)
+			}
+		case 8:
+			j := pick(false)
+			if j == nil {
+				break
+			}
+			jobs, _, err := s.Jobs(JobQuery{Limit: 1000})
+			noErr(t, err)
+			at := slices.IndexFunc(jobs, func(q QueuedJob) bool { return q.Job.ID == j.id })
+			if at < 0 || (jobs[at].State == JobHeld) == m.first(j) {
+				t.Fatalf("step %d: %s is at %d of %+v", i, j.id, at, jobs)
+			}
+			if random.IntN(3) == 0 {
+				noErr(t, s.DeleteJob(jobs[at].Number))
+				m.remove(j)
 			}
 		default:
-			now = now.Add(time.Second)
+			m.now = m.now.Add([]time.Duration{time.Second, time.Second, time.Minute}[random.IntN(3)])
 		}
 		if i%200 == 199 {
 			checkQueue(t, s)
@@ -84,36 +247,35 @@ func TestQueueModel(t *testing.T) {
 			s = openStore(t, dir, options)
 			n, err := s.ReleaseLeases()
 			noErr(t, err)
-			if n != len(running) {
-				t.Fatalf("step %d: %d leases were released of %d", i, n, len(running))
+			running := 0
+			for _, j := range m.jobs {
+				if j.runs() {
+					j.due, j.running = j.running.Due, Job{}
+					running++
+				}
 			}
-			for id, job := range running {
-				waiting[id] = job.Due
+			if n != running {
+				t.Fatalf("step %d: %d leases were released of %d", i, n, running)
 			}
-			clear(running)
 		}
 		stats, err := s.QueueStats()
 		noErr(t, err)
-		if stats.Jobs != len(waiting)+len(running) || stats.Running != len(running) || stats.DeadLetters != dead {
-			t.Fatalf("step %d: %d wait, %d run, %d are dead; got %+v", i, len(waiting), len(running), dead, stats)
+		if stats.Jobs != len(m.jobs) || stats.DeadLetters != m.dead {
+			t.Fatalf("step %d: there are %d, %d are dead; got %+v", i, len(m.jobs), m.dead, stats)
 		}
 	}
-	now = now.Add(time.Hour)
-	var left []string
-	for range 100 {
-		got := lease(t, s, LeaseRequest{Now: now, Limit: 50, PerFunction: 50})
-		if len(got.Jobs) == 0 {
-			break
-		}
-		for _, job := range got.Jobs {
-			if _, there := waiting[job.ID]; !there || slices.Contains(left, job.ID) {
-				t.Errorf("%s is there and should not be, or is there twice", job.ID)
+	m.now = m.now.Add(time.Minute)
+	for range 2 * len(m.jobs) { // what is left runs to the end, line by line
+		leaseSome(-1)
+		for _, j := range slices.Clone(m.jobs) {
+			if j.runs() {
+				noErr(t, s.Ack(j.running))
+				m.remove(j)
 			}
-			left = append(left, job.ID)
 		}
 	}
-	if len(left) != len(waiting) {
-		t.Errorf("%d jobs are left of %d", len(left), len(waiting))
+	if stats, err := s.QueueStats(); err != nil || stats.Jobs != 0 {
+		t.Errorf("in the end there is %+v, %v", stats, err)
 	}
 	checkQueue(t, s)
 }

@@ -3,6 +3,7 @@ package persist
 import (
 	"errors"
 	"fmt"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -19,7 +20,8 @@ func TestJobSurvivesARestart(t *testing.T) {
 	at := time.Date(2026, 5, 1, 12, 0, 0, 5e6, time.UTC)
 	want := Job{
 		ID: "id", Function: "f", Qualifier: "live", Source: "cron", Enqueued: at, Due: at.Add(time.Minute),
-		MaxAgeSeconds: 60, MaxRetries: &retries, Depth: 2, Payload: []byte{0, 1, 0xff},
+		MaxAgeSeconds: 60, MaxRetries: &retries, Depth: 2,
+		OrderKey: "key", DedupID: "once", Priority: 7, Payload: []byte{0, 1, 0xff},
 	}
 	put(t, s, want)
 	put(t, s, testJob("f", "interrupted"))
@@ -40,12 +42,8 @@ func TestJobSurvivesARestart(t *testing.T) {
 	}
 	want.Attempts, want.Interrupted = 2, 1
 	job := got.Jobs[0]
-	want.sequence = job.sequence
-	if fmt.Sprint(job) != fmt.Sprint(Job{
-		ID: want.ID, Function: want.Function, Qualifier: want.Qualifier, Source: want.Source, Enqueued: want.Enqueued,
-		Due: want.Due, Attempts: 2, Interrupted: 1, MaxAgeSeconds: 60, MaxRetries: job.MaxRetries, Depth: 2,
-		Payload: want.Payload, sequence: job.sequence,
-	}) || *job.MaxRetries != 1 {
+	want.sequence, want.lease, want.LeasedUntil = job.sequence, 2, job.LeasedUntil
+	if !reflect.DeepEqual(job, want) || job.LeasedUntil.IsZero() {
 		t.Errorf("got %+v, want %+v", job, want)
 	}
 	checkQueue(t, s)
@@ -176,10 +174,10 @@ func TestSettle(t *testing.T) {
 	noErr(t, s.Ack(got.Jobs[0]))
 
 	forwarded := one("forwarded")
-	wantErr(t, "Forward to nobody", s.Forward(forwarded, testJob("nobody", "next")), ErrNotFound)
+	wantErr(t, "Forward to nobody", s.Forward(forwarded, testJob("nobody", "next"), true), ErrNotFound)
 	next := testJob("g", "next")
 	next.Depth = 1
-	noErr(t, s.Forward(forwarded, next))
+	noErr(t, s.Forward(forwarded, next, true))
 	got = lease(t, s, all)
 	if ids(got.Jobs) != "next" || got.Jobs[0].Function != "g" || got.Jobs[0].Depth != 1 {
 		t.Fatalf("leased %+v", got.Jobs)
@@ -229,7 +227,7 @@ func TestFunctionTakesItsJobs(t *testing.T) {
 	_, err = s.GetAsyncConfig("f", "")
 	wantErr(t, "GetAsyncConfig", err, ErrNotFound)
 	noErr(t, s.Retry(running, now))
-	noErr(t, s.Forward(running, testJob("g", "of a deleted one")))
+	noErr(t, s.Forward(running, testJob("g", "of a deleted one"), true))
 	noErr(t, s.Bury(running, "a reason"))
 	noErr(t, s.Ack(others))
 	got := lease(t, s, LeaseRequest{Now: now, Limit: 9, PerFunction: 9})
@@ -265,14 +263,14 @@ func TestJobOfAWrongClock(t *testing.T) {
 // the queue, nor the function's removal.
 func TestDamagedJobIsSetAside(t *testing.T) {
 	for name, damage := range map[string]func(q *queueBuckets, waits, runs Job) error{
-		"waiting": func(q *queueBuckets, waits, _ Job) error { return q.due.Put(dueKey(waits), []byte("{")) },
+		"waiting": func(q *queueBuckets, waits, _ Job) error { return q.due.Put(dueKeyOf(waits), []byte("{")) },
 		"running": func(q *queueBuckets, _, runs Job) error { return q.running.Put(sequenceKey(runs.sequence), nil) },
 		"key of a waiting one": func(q *queueBuckets, waits, _ Job) error {
-			key := dueKey(waits)
+			key := dueKeyOf(waits)
 			return errors.Join(q.due.Delete(key), q.due.Put(append([]byte("f"), key[len(key)-16:]...), []byte("{}")))
 		},
 		"key of a waiting one among good ones": func(q *queueBuckets, waits, _ Job) error {
-			key := dueKey(waits)
+			key := dueKeyOf(waits)
 			return errors.Join(q.due.Delete(key), q.due.Put(append([]byte("f\x00\x00"), key[len(key)-8:]...), []byte("{}")))
 		},
 		"key of a running one": func(q *queueBuckets, _, runs Job) error {

@@ -41,6 +41,7 @@ type Function struct {
 	AllowHosts       []string          `json:"allowHosts,omitempty"`
 	AllowInvoke      []string          `json:"allowInvoke,omitempty"`  // functions that it may call; "*": all
 	AllowPublish     []string          `json:"allowPublish,omitempty"` // topic filters that it may publish to
+	AllowBuckets     []string          `json:"allowBuckets,omitempty"` // shared buckets that it may use; "NAME:read": only read
 	NoSnapshot       bool              `json:"noSnapshot,omitempty"`
 	Architectures    []string          `json:"architectures,omitempty"` // shown as sent, not used
 	SnapStart        string            `json:"snapStart,omitempty"`     // "PublishedVersions": shown as sent, not used
@@ -79,6 +80,7 @@ type Route struct {
 	Payload     string `json:"payload,omitempty"`     // "2.0" (default) or "raw"
 	ContentType string `json:"contentType,omitempty"` // of raw replies
 	CORS        *CORS  `json:"cors,omitempty"`
+	Async       string `json:"async,omitempty"` // which requests are queued: "allow" (default) those that ask for it, "never", "always"
 }
 
 // Key identifies a route: no two have the same.

@@ -20,26 +20,68 @@ import (
 const databaseFile = "ledge.db"
 
 // openDatabase returns a database that is in order, by setting aside what is
-// not. recovered tells the operator about that.
+// not and going back to the backup. recovered tells the operator about that.
 func openDatabase(dir string, opts Options) (db *bolt.DB, recovered string, err error) {
 	path := filepath.Join(dir, databaseFile)
+	if recovered, err = restoreMissing(dir, opts); err != nil {
+		return nil, "", err
+	}
 	db, lost, err := openChecked(path, opts)
-	if errors.Is(err, ErrDamaged) {
+	for tries := 0; errors.Is(err, ErrDamaged) && tries < 2; tries++ { // also the one from the backup may be
 		aside, asideErr := setAside(path, opts)
 		if asideErr != nil {
 			return nil, "", errors.Join(err, asideErr)
 		}
-		recovered = fmt.Sprintf("%s; it was set aside as %s and the node started with an empty store; the code of its functions is kept until that file is removed", err, filepath.Base(aside))
+		recovered = fmt.Sprintf("%s; it was set aside as %s", err, filepath.Base(aside))
+		var info BackupInfo
+		if err = ErrNotFound; tries == 0 {
+			info, err = restoreBackup(dir, opts)
+		}
+		switch {
+		case err == nil:
+			recovered += ", and " + restoredText(info)
+		case errors.Is(err, ErrNotFound), errors.Is(err, ErrDamaged):
+			recovered += fmt.Sprintf(" and the node started with an empty store (%s)", err)
+		default:
+			return nil, "", err
+		}
+		recovered += "; the code of its functions is kept until that file is removed"
 		db, lost, err = openChecked(path, opts)
 	}
 	if err != nil {
 		return nil, "", err
 	}
 	if len(lost) > 0 {
-		recovered = fmt.Sprintf("%d records of %s could not be decoded and were set aside: %s",
+		records := fmt.Sprintf("%d records of %s could not be decoded and were set aside: %s",
 			len(lost), databaseFile, strings.Join(lost, ", "))
+		recovered = strings.TrimPrefix(recovered+"; "+records, "; ")
 	}
 	return db, recovered, nil
+}
+
+// restoreMissing goes back to the backup where there is no database at all: a crash
+// may have come after it was set aside.
+func restoreMissing(dir string, opts Options) (recovered string, err error) {
+	if err := removeIfThere(filepath.Join(dir, restoringFile)); err != nil {
+		return "", err
+	}
+	info, err := os.Stat(filepath.Join(dir, databaseFile))
+	if err == nil && info.Size() > 0 {
+		return "", nil
+	}
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return "", fmt.Errorf("look for database: %w", err)
+	}
+	backup, err := restoreBackup(dir, opts)
+	switch {
+	case errors.Is(err, ErrNotFound): // a new node
+		return "", nil
+	case errors.Is(err, ErrDamaged):
+		return fmt.Sprintf("%s was missing and the node started with an empty store (%s)", databaseFile, err), nil
+	case err != nil:
+		return "", err
+	}
+	return databaseFile + " was missing, and " + restoredText(backup), nil
 }
 
 // openChecked opens the database, migrates it and reads all of its records
@@ -58,8 +100,9 @@ func openChecked(path string, opts Options) (db *bolt.DB, lost []string, err err
 	defer catchDamage(debug.SetPanicOnFault(true), &err)
 
 	db, err = bolt.Open(path, 0o600, &bolt.Options{
-		Timeout:      opts.LockTimeout,
-		FreelistType: bolt.FreelistMapType,
+		Timeout:         opts.LockTimeout,
+		FreelistType:    bolt.FreelistMapType,
+		InitialMmapSize: mapAhead(path),
 		OpenFile: func(name string, flag int, mode os.FileMode) (*os.File, error) {
 			var err error
 			if file, err = os.OpenFile(name, flag, mode); err != nil {
@@ -87,10 +130,11 @@ func openChecked(path string, opts Options) (db *bolt.DB, lost []string, err err
 			return nil, nil, errors.Join(fmt.Errorf("%s: %w", path, err), db.Close())
 		}
 	}
-	if err := migrate(db, migrations()); err != nil {
+	db.AllocSize = growBytes
+	if err := migrate(db, migrations(), opts.faults); err != nil {
 		return nil, nil, errors.Join(err, db.Close())
 	}
-	if lost, err = setAsideRecords(db); err != nil {
+	if lost, err = setAsideRecords(db, opts.faults); err != nil {
 		return nil, nil, errors.Join(fmt.Errorf("check records: %w", err), db.Close())
 	}
 	return db, lost, nil
@@ -109,7 +153,50 @@ func checkLocked(file *os.File) (checked bool, err error) {
 	if info.Size() == 0 { // new, and for bbolt to fill
 		return true, nil
 	}
-	return true, checkFile(file, info.Size())
+	suspect := suspectFile(filepath.Dir(file.Name()))
+	if _, err := os.Stat(suspect); errors.Is(err, os.ErrNotExist) {
+		return true, checkFile(file, info.Size(), startPages)
+	}
+	if err := checkFile(file, info.Size(), allPages); err != nil {
+		return true, err
+	}
+	return true, removeIfThere(suspect)
+}
+
+// suspectFile is there where pages of the database made no sense while it was in
+// use. Open then checks all of them, which it does not do otherwise: most of the
+// file may be data, and a node that starts has no time for that.
+func suspectFile(dir string) string { return filepath.Join(dir, databaseFile+".suspect") }
+
+// suspectIfDamaged has the next Open check all of the database where err says that
+// something in it is damaged.
+func (s *Store) suspectIfDamaged(err error) {
+	if !errors.Is(err, ErrDamaged) || s.suspected.Swap(true) {
+		return
+	}
+	if s.faults.at(stepSuspect) != nil {
+		return
+	}
+	// That it cannot be noted changes nothing for the caller, who has err.
+	if f, err := os.OpenFile(suspectFile(filepath.Dir(s.path)), os.O_CREATE|os.O_WRONLY, 0o600); err == nil {
+		f.Close()
+	}
+}
+
+// How far ahead of its file the database is mapped. While it is mapped anew, as it
+// must be when it outgrows that, writers wait for the transactions that read: for a
+// backup, that would be long. It costs address space and no memory.
+const (
+	mapLeast  = 1 << 30
+	growBytes = 1 << 20 // of the file, beyond what is needed
+)
+
+func mapAhead(path string) int {
+	size := int64(0)
+	if info, err := os.Stat(path); err == nil { // where there is none yet
+		size = info.Size()
+	}
+	return int(2*size) + mapLeast
 }
 
 // asideSuffix follows the name of a database that was set aside.
@@ -152,7 +239,7 @@ func setAside(path string, opts Options) (string, error) {
 
 // setAsideRecords moves records that do not decode to the bucket "damaged", so
 // that one of them costs itself and not the store. It returns their names.
-func setAsideRecords(db *bolt.DB) (lost []string, err error) {
+func setAsideRecords(db *bolt.DB, faults *faults) (lost []string, err error) {
 	type entry struct{ bucket, key string }
 	var bad []entry
 	err = db.View(func(tx *bolt.Tx) error {
@@ -186,12 +273,13 @@ func setAsideRecords(db *bolt.DB) (lost []string, err error) {
 			lost = append(lost, fmt.Sprintf("%s %q", e.bucket, e.key))
 		}
 		slices.Sort(lost)
-		return nil
+		return faults.at(stepSetRecords)
 	})
 	return lost, err
 }
 
-// recordChecks returns for each bucket of records how to tell a good one.
+// recordChecks returns for each bucket of records how to tell a good one. Those that
+// may be very many are left to whoever reads them first: see ScheduleStatuses.
 func recordChecks() map[string]func(k, v []byte) error {
 	return map[string]func(k, v []byte) error{
 		bucketFunctions:   decodes[Function](bucketFunctions),
@@ -212,8 +300,9 @@ func recordChecks() map[string]func(k, v []byte) error {
 		bucketUsagePlans:     decodes[UsagePlan](bucketUsagePlans),
 		bucketKeySets:        decodes[KeySet](bucketKeySets),
 
+		bucketFeeds:          decodes[Feed](bucketFeeds),
+		bucketDataBuckets:    checkBucketRecord,
 		bucketAsync:          decodes[AsyncConfig](bucketAsync),
-		bucketSchedules:      decodes[Schedule](bucketSchedules),
 		bucketScheduleGroups: decodes[ScheduleGroup](bucketScheduleGroups),
 	}
 }

@@ -90,12 +90,14 @@ func (s *Store) DeleteScheduleGroup(name string) error {
 	if name == DefaultScheduleGroup {
 		return fmt.Errorf("%w: the schedule group %s always exists", ErrInvalid, name)
 	}
-	return s.update(0, func(c *change) error {
+	return s.makeRoom(func(c *change) error {
 		if err := groupExists(c.tx, name); err != nil {
 			return err
 		}
-		if err := c.dropMembers(bucketSchedules, name); err != nil {
-			return err
+		for _, key := range keysWith(c.tx.Bucket([]byte(bucketSchedules)), memberPrefix(name)) {
+			if err := c.dropSchedule(key); err != nil {
+				return err
+			}
 		}
 		return c.delete(bucketScheduleGroups, []byte(name))
 	})

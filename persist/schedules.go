@@ -1,17 +1,18 @@
 package persist
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"strings"
 	"time"
-
-	bolt "go.etcd.io/bbolt"
 )
 
-// MaxSchedules bounds the schedules of a node: all of them are in memory.
-const MaxSchedules = 10_000
+// Bounds of schedules. What is due when is in memory for all of them.
+const (
+	MaxSchedules     = 100_000
+	MaxMissedRuns    = 1000         // that Schedule.Missed "all" makes up for
+	MaxJitterSeconds = 24 * 60 * 60 // as AWS's flexible window; a job may be due that far ahead
+)
 
 // ErrTooMany says that there are as many records of a kind as may be.
 var ErrTooMany = errors.New("too many")
@@ -21,6 +22,21 @@ const (
 	ScheduleEnabled  = "ENABLED"
 	ScheduleDisabled = "DISABLED"
 )
+
+// What becomes of times that passed while nobody could act on them (Schedule.Missed)
+// and of a time at which the run before has not ended (Schedule.Overlap). Empty is
+// the first of each.
+const (
+	MissedOnce = "once" // the latest of them runs
+	MissedSkip = "skip" // none
+	MissedAll  = "all"  // the latest Schedule.MissedMax, oldest first
+
+	OverlapAllow  = "allow"
+	OverlapForbid = "forbid" // it is left out
+)
+
+// defaultMissedRuns is MissedMax where a schedule does not say.
+const defaultMissedRuns = 10
 
 // Schedule says when a function is to run
 // (https://docs.aws.amazon.com/scheduler/latest/APIReference/API_GetSchedule.html).
@@ -38,17 +54,38 @@ type Schedule struct {
 	DeleteAfter   bool           `json:"deleteAfter,omitempty"` // once it has no times left
 	KMSKeyARN     string         `json:"kmsKeyArn,omitempty"`   // kept and shown, not used
 
+	// Ledge's own settings.
+	Missed        string `json:"missed,omitempty"`        // MissedOnce, MissedSkip or MissedAll
+	MissedMax     int    `json:"missedMax,omitempty"`     // of MissedAll, 1 to MaxMissedRuns; 0: 10
+	Overlap       string `json:"overlap,omitempty"`       // OverlapAllow or OverlapForbid
+	JitterSeconds int    `json:"jitterSeconds,omitempty"` // a window in seconds; not beside WindowMinutes
+
 	Created      time.Time `json:"created"`
 	LastModified time.Time `json:"lastModified"`
-	Revision     string    `json:"revision"` // new with every write but that of Tick
-
-	// LastTick is the last time that was acted on, of those that the expression
-	// names; zero where none was since it was last modified. Tick sets it.
-	LastTick time.Time `json:"lastTick,omitzero"`
+	Revision     string    `json:"revision"` // new with every write
 
 	// ClientToken and RequestHash tell a repeated request from another one.
 	ClientToken string `json:"clientToken,omitempty"`
 	RequestHash string `json:"requestHash,omitempty"`
+}
+
+// MissedRuns returns how many times that were missed are made up for, at most.
+func (s Schedule) MissedRuns() int {
+	switch s.Missed {
+	case MissedSkip:
+		return 0
+	case MissedAll:
+		if s.MissedMax > 0 {
+			return min(s.MissedMax, MaxMissedRuns)
+		}
+		return defaultMissedRuns
+	}
+	return 1
+}
+
+// Window returns the time within which a run begins by chance.
+func (s Schedule) Window() time.Duration {
+	return time.Duration(s.WindowMinutes)*time.Minute + time.Duration(s.JitterSeconds)*time.Second
 }
 
 // ScheduleTarget is the function that a Schedule runs.
@@ -75,7 +112,7 @@ func (s *Store) CreateSchedule(schedule Schedule) (Schedule, error) {
 		if err := groupExists(c.tx, schedule.Group); err != nil {
 			return err
 		}
-		if n := countKeys(c.tx.Bucket([]byte(bucketSchedules))); n >= MaxSchedules {
+		if n := c.tx.Bucket([]byte(bucketSchedules)).Sequence(); n >= MaxSchedules {
 			return fmt.Errorf("%w schedules: there are %d", ErrTooMany, n)
 		}
 		return nil
@@ -93,15 +130,38 @@ func (s *Store) UpdateSchedule(schedule Schedule) (Schedule, error) {
 	})
 }
 
-func (s *Store) putSchedule(schedule Schedule, allowed func(c *change, exists bool) error) (Schedule, error) {
-	if err := checkName("group name", schedule.Group); err != nil {
-		return Schedule{}, err
+// SetScheduleState pauses a schedule with ScheduleDisabled and resumes it with
+// ScheduleEnabled, or returns ErrNotFound. Times that pass meanwhile are not missed:
+// it goes on with the next.
+func (s *Store) SetScheduleState(group, name, state string) (Schedule, error) {
+	if state != ScheduleEnabled && state != ScheduleDisabled {
+		return Schedule{}, fmt.Errorf("%w: a schedule is %s or %s, not %q", ErrInvalid, ScheduleEnabled, ScheduleDisabled, state)
 	}
-	if err := checkName("schedule name", schedule.Name); err != nil {
+	key := memberKey(group, name)
+	now := milli(s.now())
+	var stored Schedule
+	err := s.update(0, func(c *change) error {
+		schedule, err := one[Schedule](c.tx, bucketSchedules, key, "schedule "+group+"/"+name)
+		if err != nil {
+			return err
+		}
+		if schedule.State != state {
+			schedule.State, schedule.LastModified = state, now
+			if err := c.replaceSchedule(key, &schedule, true); err != nil {
+				return err
+			}
+		}
+		stored = schedule
+		return nil
+	})
+	return stored, err
+}
+
+func (s *Store) putSchedule(schedule Schedule, allowed func(c *change, exists bool) error) (Schedule, error) {
+	if err := checkSchedule(schedule); err != nil {
 		return Schedule{}, err
 	}
 	schedule.LastModified = milli(s.now())
-	schedule.LastTick = time.Time{}
 	key := memberKey(schedule.Group, schedule.Name)
 	var stored Schedule
 	err := s.update(len(schedule.Target.Input), func(c *change) error {
@@ -117,8 +177,7 @@ func (s *Store) putSchedule(schedule Schedule, allowed func(c *change, exists bo
 		if exists {
 			next.Created = old.Created
 		}
-		next.Revision = newRevision()
-		if err := c.put(bucketSchedules, key, next); err != nil {
+		if err := c.replaceSchedule(key, &next, exists); err != nil {
 			return err
 		}
 		stored = next
@@ -130,124 +189,84 @@ func (s *Store) putSchedule(schedule Schedule, allowed func(c *change, exists bo
 	return stored, nil
 }
 
+func checkSchedule(schedule Schedule) error {
+	if err := checkName("group name", schedule.Group); err != nil {
+		return err
+	}
+	if err := checkName("schedule name", schedule.Name); err != nil {
+		return err
+	}
+	switch {
+	case strings.Contains(schedule.Group, "/"): // Job.Schedule has one between the two
+		return fmt.Errorf("%w: the group name %q has a slash", ErrInvalid, schedule.Group)
+	case schedule.Missed != "" && schedule.Missed != MissedOnce && schedule.Missed != MissedSkip && schedule.Missed != MissedAll:
+		return fmt.Errorf("%w: missed runs are %s, %s or %s, not %q", ErrInvalid, MissedSkip, MissedOnce, MissedAll, schedule.Missed)
+	case schedule.MissedMax < 0 || schedule.MissedMax > MaxMissedRuns || schedule.MissedMax > 0 && schedule.Missed != MissedAll:
+		return fmt.Errorf("%w: %d missed runs to make up for, which %s has, are not 1 to %d", ErrInvalid, schedule.MissedMax, MissedAll, MaxMissedRuns)
+	case schedule.Overlap != "" && schedule.Overlap != OverlapAllow && schedule.Overlap != OverlapForbid:
+		return fmt.Errorf("%w: overlap is %s or %s, not %q", ErrInvalid, OverlapAllow, OverlapForbid, schedule.Overlap)
+	case schedule.JitterSeconds < 0 || schedule.JitterSeconds > MaxJitterSeconds:
+		return fmt.Errorf("%w: the jitter of %d s is not 0 to %d", ErrInvalid, schedule.JitterSeconds, MaxJitterSeconds)
+	case schedule.JitterSeconds > 0 && schedule.WindowMinutes > 0:
+		return fmt.Errorf("%w: it has both a flexible time window and a jitter", ErrInvalid)
+	}
+	return nil
+}
+
+// replaceSchedule stores a schedule under a new Revision. Its times are counted anew:
+// those of the one before it may be others.
+func (c *change) replaceSchedule(key []byte, schedule *Schedule, exists bool) error {
+	schedule.Revision = newRevision()
+	if err := c.put(bucketSchedules, key, *schedule); err != nil {
+		return err
+	}
+	state := stateOf(c.tx, key)
+	if !exists {
+		state = ScheduleState{}
+		if err := c.countSchedules(1); err != nil {
+			return err
+		}
+	}
+	state.LastTick = time.Time{}
+	return c.putScheduleState(key, state)
+}
+
+// countSchedules keeps their number as the sequence of their bucket: counting a
+// hundred thousand for each that is added would take longer than the disk.
+func (c *change) countSchedules(more int) error {
+	b := c.tx.Bucket([]byte(bucketSchedules))
+	n := max(int64(b.Sequence())+int64(more), 0)
+	c.wrote = true
+	if err := b.SetSequence(uint64(n)); err != nil {
+		return fmt.Errorf("count schedules: %w", err)
+	}
+	return nil
+}
+
+// dropSchedule removes a schedule that is there, with its state.
+func (c *change) dropSchedule(key []byte) error {
+	if err := c.delete(bucketSchedules, key); err != nil {
+		return err
+	}
+	if err := c.tx.Bucket([]byte(bucketScheduleStates)).Delete(key); err != nil {
+		return fmt.Errorf("delete from %s: %w", bucketScheduleStates, err)
+	}
+	return c.countSchedules(-1)
+}
+
 // GetSchedule returns a schedule, or ErrNotFound.
 func (s *Store) GetSchedule(group, name string) (Schedule, error) {
 	return oneRecord[Schedule](s, bucketSchedules, memberKey(group, name), "schedule "+group+"/"+name)
 }
 
-// DeleteSchedule removes a schedule, or returns ErrNotFound.
+// DeleteSchedule removes a schedule with its state, or returns ErrNotFound. Its jobs
+// that wait or run stay.
 func (s *Store) DeleteSchedule(group, name string) error {
-	return s.update(0, func(c *change) error {
+	return s.makeRoom(func(c *change) error {
 		key := memberKey(group, name)
 		if c.tx.Bucket([]byte(bucketSchedules)).Get(key) == nil {
 			return fmt.Errorf("schedule %s/%s: %w", group, name, ErrNotFound)
 		}
-		return c.delete(bucketSchedules, key)
+		return c.dropSchedule(key)
 	})
-}
-
-// ScheduleQuery selects schedules. Its zero value selects all.
-type ScheduleQuery struct {
-	Group, Prefix, State string // of the group, whose name begins so, in that state; empty for any
-	// AfterGroup and AfterName name the schedule after which the list begins.
-	AfterGroup, AfterName string
-	Limit                 int // at most; 0 for no bound
-}
-
-// Schedules returns the schedules that match in order of group and name. more
-// says that there are others.
-func (s *Store) Schedules(q ScheduleQuery) (schedules []Schedule, more bool, err error) {
-	err = s.view(func(tx *bolt.Tx) error {
-		var from, within []byte
-		if q.Group != "" {
-			within = memberKey(q.Group, q.Prefix)
-			from = within
-		}
-		var after []byte
-		if q.AfterGroup != "" {
-			after = memberKey(q.AfterGroup, q.AfterName)
-			if bytes.Compare(after, from) > 0 {
-				from = after
-			}
-		}
-		c := tx.Bucket([]byte(bucketSchedules)).Cursor()
-		for k, v := c.Seek(from); k != nil && bytes.HasPrefix(k, within); k, v = c.Next() {
-			if after != nil && bytes.Equal(k, after) {
-				continue
-			}
-			schedule, err := decode[Schedule](bucketSchedules, k, v)
-			if err != nil {
-				return err
-			}
-			if !strings.HasPrefix(schedule.Name, q.Prefix) || q.State != "" && schedule.State != q.State {
-				continue
-			}
-			if q.Limit > 0 && len(schedules) == q.Limit {
-				more = true
-				return nil
-			}
-			schedules = append(schedules, schedule)
-		}
-		return nil
-	})
-	if err != nil {
-		return nil, false, fmt.Errorf("list schedules: %w", err)
-	}
-	return schedules, more, nil
-}
-
-// Tick is what becomes of a schedule when it is due.
-type Tick struct {
-	Group, Name string
-	Revision    string    // that the decision was made on
-	After       time.Time // LastTick that the decision was made on
-	At          time.Time // of those that the expression names
-	Done        bool      // no other follows
-	Job         *Job      // nil where the run is left out
-	Limits      QueueLimits
-}
-
-// Tick notes that a schedule was due and queues its job, in one transaction: a
-// crash loses neither and doubles neither. A schedule that was changed, removed
-// or ticked meanwhile is left alone, and acted is false.
-//
-// ErrNotFound says that the function of the job does not exist, ErrQueueFull
-// that the queue has no room; the schedule has not moved on then.
-func (s *Store) Tick(tick Tick) (acted bool, err error) {
-	var job Job
-	if tick.Job != nil {
-		job = *tick.Job
-		if err := s.checkJob(&job); err != nil {
-			return false, fmt.Errorf("tick of schedule %s/%s: %w", tick.Group, tick.Name, err)
-		}
-	}
-	key := memberKey(tick.Group, tick.Name)
-	err = s.update(len(job.Payload)+jobOverhead, func(c *change) error {
-		acted = false
-		schedule, found, err := get[Schedule](c.tx, bucketSchedules, key)
-		if err != nil {
-			return err
-		}
-		if !found || schedule.Revision != tick.Revision || !schedule.LastTick.Equal(tick.After) {
-			return nil
-		}
-		if tick.Job != nil {
-			queued := job
-			if err := c.enqueue(&queued, &tick.Limits, false); err != nil {
-				return err
-			}
-		}
-		schedule.LastTick = tick.At.UTC()
-		if tick.Done && schedule.DeleteAfter {
-			err = c.delete(bucketSchedules, key)
-		} else {
-			err = c.put(bucketSchedules, key, schedule)
-		}
-		acted = err == nil
-		return err
-	})
-	if err != nil {
-		return false, fmt.Errorf("tick of schedule %s/%s: %w", tick.Group, tick.Name, err)
-	}
-	return acted, nil
 }

@@ -1,7 +1,6 @@
 package persist
 
 import (
-	"errors"
 	"fmt"
 	"maps"
 	"reflect"
@@ -15,7 +14,7 @@ func testSchedule(group, name string) Schedule {
 	at := time.Date(2026, 6, 1, 0, 0, 0, 0, time.UTC)
 	return Schedule{
 		Group: group, Name: name, Description: "d", Expression: "rate(1 day)", Timezone: "Europe/Berlin",
-		Start: at, End: at.AddDate(1, 0, 0), WindowMinutes: 5, State: ScheduleEnabled, DeleteAfter: true, KMSKeyARN: "k",
+		Start: at, End: at.AddDate(1, 0, 0), JitterSeconds: 5, Missed: MissedAll, MissedMax: 3, Overlap: OverlapForbid, State: ScheduleEnabled, DeleteAfter: true, KMSKeyARN: "k",
 		ClientToken: "t", RequestHash: "h",
 		Target: ScheduleTarget{ARN: "arn", Function: "f", Qualifier: "live", RoleARN: "role", Input: "{}",
 			MaxAgeSeconds: 60, MaxRetries: &retries, DeadLetterARN: "dead"},
@@ -35,7 +34,7 @@ func TestSchedules(t *testing.T) {
 	}
 	fields := reflect.ValueOf(got)
 	for i := range fields.NumField() {
-		if name := fields.Type().Field(i).Name; fields.Field(i).IsZero() && name != "LastTick" {
+		if name := fields.Type().Field(i).Name; fields.Field(i).IsZero() && name != "WindowMinutes" { // not beside a jitter
 			t.Errorf("%s has no value in this test", name)
 		}
 	}
@@ -47,6 +46,21 @@ func TestSchedules(t *testing.T) {
 	wantErr(t, "CreateSchedule without a name", err, ErrInvalid)
 	_, err = s.UpdateSchedule(testSchedule("default", "b"))
 	wantErr(t, "UpdateSchedule of none", err, ErrNotFound)
+	for what, edit := range map[string]func(*Schedule){
+		"missed":             func(s *Schedule) { s.Missed = "none" },
+		"missed runs":        func(s *Schedule) { s.MissedMax = MaxMissedRuns + 1 },
+		"negative":           func(s *Schedule) { s.MissedMax = -1 },
+		"missed runs of one": func(s *Schedule) { s.Missed = MissedOnce },
+		"overlap":            func(s *Schedule) { s.Overlap = "queue" },
+		"jitter":             func(s *Schedule) { s.JitterSeconds = MaxJitterSeconds + 1 },
+		"jitter and window":  func(s *Schedule) { s.WindowMinutes = 1 },
+		"slash in a group":   func(s *Schedule) { s.Group = "a/b" },
+	} {
+		bad := testSchedule("default", "a")
+		edit(&bad)
+		_, err = s.UpdateSchedule(bad)
+		wantErr(t, what, err, ErrInvalid)
+	}
 	want.State = ScheduleDisabled
 	updated, err := s.UpdateSchedule(want)
 	noErr(t, err)
@@ -161,98 +175,5 @@ func TestScheduleGroups(t *testing.T) {
 	wantErr(t, "GetScheduleGroup", err, ErrNotFound)
 	if _, err := s.GetScheduleGroup(DefaultScheduleGroup); err != nil {
 		t.Error(err)
-	}
-}
-
-func TestTick(t *testing.T) {
-	s, now := queueStore(t, "f")
-	schedule, err := s.CreateSchedule(testSchedule("default", "a"))
-	noErr(t, err)
-	job := testJob("f", "j")
-	tick := Tick{Group: "default", Name: "a", Revision: schedule.Revision, At: now, Job: &job, Limits: DefaultQueueLimits()}
-	other := testJob("none", "j")
-	for _, test := range []struct {
-		what  string
-		edit  func(*Tick)
-		acted bool
-		err   error
-		jobs  int
-		last  time.Time
-	}{
-		{"another revision", func(tick *Tick) { tick.Revision = "x" }, false, nil, 0, time.Time{}},
-		{"another schedule", func(tick *Tick) { tick.Name = "b" }, false, nil, 0, time.Time{}},
-		{"no such function", func(tick *Tick) { tick.Job = &other }, false, ErrNotFound, 0, time.Time{}},
-		{"no room", func(tick *Tick) { tick.Limits.Jobs = 0 }, false, ErrQueueFull, 0, time.Time{}},
-		{"due", func(*Tick) {}, true, nil, 1, now},
-		{"the same again", func(*Tick) {}, false, nil, 1, now},
-		{"without a job", func(tick *Tick) { tick.After, tick.At, tick.Job = now, now.Add(time.Second), nil }, true, nil, 1, now.Add(time.Second)},
-		{"after the clock was set back", func(tick *Tick) { tick.After, tick.At, tick.Job = now.Add(time.Second), now.Add(-time.Hour), nil }, true, nil, 1, now.Add(-time.Hour)},
-	} {
-		tick := tick
-		test.edit(&tick)
-		acted, err := s.Tick(tick)
-		if acted != test.acted || !errors.Is(err, test.err) {
-			t.Errorf("%s: acted %t, error %v", test.what, acted, err)
-		}
-		stats, err := s.QueueStats()
-		noErr(t, err)
-		got, err := s.GetSchedule("default", "a")
-		noErr(t, err)
-		if stats.Jobs != test.jobs || !got.LastTick.Equal(test.last) || got.Revision != schedule.Revision {
-			t.Errorf("%s: %d jobs, schedule %+v", test.what, stats.Jobs, got)
-		}
-	}
-	tick.After, tick.At, tick.Done = now.Add(-time.Hour), now.Add(time.Minute), true
-	acted, err := s.Tick(tick)
-	noErr(t, err)
-	_, err = s.GetSchedule("default", "a")
-	if !acted || !errors.Is(err, ErrNotFound) {
-		t.Errorf("after the last tick: acted %t, error %v", acted, err)
-	}
-}
-
-// A tick and its job, a forwarded job and what it leads to: after a commit that
-// failed both are there or none.
-func TestQueueIsWholeOrNothing(t *testing.T) {
-	for at, there := range map[step]bool{stepCommit: false, stepCommitted: true} {
-		t.Run(string(at), func(t *testing.T) {
-			dir := t.TempDir()
-			failing := false
-			s := openStore(t, dir, Options{faults: armed(&failing, at)})
-			_, err := s.PutFunction(testFunction("f"), "", nil)
-			noErr(t, err)
-			schedule, err := s.CreateSchedule(testSchedule("default", "a"))
-			noErr(t, err)
-			forwarded, err := s.Enqueue(testJob("f", "forwarded"), DefaultQueueLimits(), true)
-			noErr(t, err)
-			buried, err := s.Enqueue(testJob("f", "buried"), DefaultQueueLimits(), true)
-			noErr(t, err)
-
-			failing = true
-			job := testJob("f", "ticked")
-			_, err = s.Tick(Tick{Group: "default", Name: "a", Revision: schedule.Revision, At: time.Now(), Job: &job, Limits: DefaultQueueLimits()})
-			wantErr(t, "Tick", err, errFault)
-			wantErr(t, "Forward", s.Forward(forwarded, testJob("f", "next")), errFault)
-			wantErr(t, "Bury", s.Bury(buried, "x"), errFault)
-			failing = false
-			closeStore(t, s)
-
-			s = openStore(t, dir, Options{})
-			checkQueue(t, s)
-			_, err = s.ReleaseLeases()
-			noErr(t, err)
-			schedule, err = s.GetSchedule("default", "a")
-			noErr(t, err)
-			letters, _, err := s.DeadLetters(0, 9)
-			noErr(t, err)
-			got := ids(lease(t, s, LeaseRequest{Now: time.Now(), Limit: 9, PerFunction: 9}).Jobs)
-			want := "forwarded buried"
-			if there {
-				want = "ticked next"
-			}
-			if got != want || schedule.LastTick.IsZero() == there || len(letters) == 1 != there {
-				t.Errorf("there is %q, want %q; ticked %s; dead letters %+v", got, want, schedule.LastTick, letters)
-			}
-		})
 	}
 }

@@ -9,13 +9,13 @@ import (
 
 // Buckets of the database.
 //
-//	meta       "schema", "generation"          -> big-endian uint64
+//	meta       "schema", "generation", "clock" -> big-endian uint64
 //	functions  name 00 uint64(version)         -> Function; $LATEST is version 0
 //	published  name                            -> uint64, last version number; outlives the function
 //	aliases    function 00 alias               -> Alias
 //	routes     Route.Key                       -> Route
 //	settings   key                             -> text
-//	kv         function -> bucket of key       -> value
+//	kv         function -> bucket of key       -> value; until schema 3
 //	damaged    bucket 00 key                   -> a record that could not be decoded
 //
 // since schema 2, for AWS's APIs:
@@ -38,6 +38,12 @@ import (
 //	schedules      group 00 name               -> Schedule
 //	schedulegroups name                        -> ScheduleGroup
 //	queue, deadletters                         -> see queue_layout.go
+//
+// since schema 3, for events:
+//
+//	data, databuckets, expiries, changes                  -> see data_layout.go
+//	feeds          mapping UUID                           -> Feed
+//	schedulestates group 00 name                          -> ScheduleState
 //
 // Numbers are big-endian so that keys sort by them. Records are JSON.
 const (
@@ -70,6 +76,13 @@ const (
 	bucketQueue          = "queue"
 	bucketDeadLetters    = "deadletters"
 
+	bucketData           = "data"
+	bucketDataBuckets    = "databuckets"
+	bucketExpiries       = "expiries"
+	bucketChanges        = "changes"
+	bucketFeeds          = "feeds"
+	bucketScheduleStates = "schedulestates"
+
 	keySchema     = "schema"
 	keyGeneration = "generation"
 )
@@ -92,6 +105,12 @@ func migrations() []migration {
 			bucketAPIKeys, bucketUsagePlans, bucketKeySets, bucketSchedules, bucketScheduleGroups,
 			bucketQueue, bucketDeadLetters,
 		),
+		inOrder(
+			createBuckets(bucketData, bucketDataBuckets, bucketExpiries, bucketChanges, bucketFeeds, bucketScheduleStates),
+			moveKV,
+			splitScheduleStates,
+			addPriorities,
+		),
 	}
 }
 
@@ -100,6 +119,17 @@ func createBuckets(names ...string) migration {
 		for _, name := range names {
 			if _, err := tx.CreateBucket([]byte(name)); err != nil {
 				return fmt.Errorf("create bucket %s: %w", name, err)
+			}
+		}
+		return nil
+	}
+}
+
+func inOrder(steps ...migration) migration {
+	return func(tx *bolt.Tx) error {
+		for _, step := range steps {
+			if err := step(tx); err != nil {
+				return err
 			}
 		}
 		return nil
@@ -120,7 +150,7 @@ func (e *SchemaError) Error() string {
 }
 
 // migrate brings the database to the last of steps, in one transaction.
-func migrate(db *bolt.DB, steps []migration) error {
+func migrate(db *bolt.DB, steps []migration, faults *faults) error {
 	found, err := schemaOf(db)
 	if err != nil {
 		return err
@@ -138,7 +168,10 @@ func migrate(db *bolt.DB, steps []migration) error {
 				return fmt.Errorf("migrate to schema %d: %w", i+1, err)
 			}
 		}
-		return tx.Bucket([]byte(bucketMeta)).Put([]byte(keySchema), binary.BigEndian.AppendUint64(nil, supported))
+		if err := tx.Bucket([]byte(bucketMeta)).Put([]byte(keySchema), binary.BigEndian.AppendUint64(nil, supported)); err != nil {
+			return err
+		}
+		return faults.at(stepMigrate)
 	})
 }
 

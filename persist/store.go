@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"runtime/debug"
 	"sync"
 	"sync/atomic"
@@ -37,25 +38,38 @@ type Options struct {
 // Store is the node's database. Its methods may be called concurrently.
 type Store struct {
 	db         *bolt.DB
+	path       string // of the database
 	recovered  string
 	incomplete bool
 	now        func() time.Time
 	faults     *faults
 	generation atomic.Uint64
 	reserve    reserve
+	onChange   func(bucket string) // nil: nobody listens, see OnChange
 
 	mu         sync.Mutex // guards what follows
 	queue      []*write   // waiting for a commit
 	committing bool       // a goroutine is working off queue
+	crowd      int        // how many it waits for, if it does
 	closed     bool
 	committer  sync.WaitGroup
+
+	commits   atomic.Uint64
+	gathering gathering     // of the goroutine that commits
+	gathered  chan struct{} // the crowd is there; holds one
+
+	closing      chan struct{} // closed by Close
+	backups      chan struct{} // the turn to make a backup; holds one
+	backupFailed atomic.Int64  // when, in Unix nanoseconds; 0: the last one did not
+	suspected    atomic.Bool   // the next Open is told to check all of the database
 }
 
 // Open opens the store in dir and creates both where they are missing.
 //
-// A database that cannot be read is set aside as
-// ledge.db.damaged-<Unix time> and replaced by an empty one; Recovered then
-// says so, and Incomplete as long as that file is there. Open returns ErrLocked
+// A database that cannot be read is set aside as ledge.db.damaged-<Unix time> and
+// replaced by the last backup, see Backup, or by an empty one where there is none
+// that is good; Recovered then says so, and Incomplete as long as that file is
+// there. One that is missing is replaced by the backup too. Open returns ErrLocked
 // where another process has the store open, and a *SchemaError, with nothing
 // changed, for one that a newer release wrote.
 func Open(dir string, opts Options) (*Store, error) {
@@ -72,12 +86,18 @@ func Open(dir string, opts Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{db: db, recovered: recovered, now: opts.now, faults: opts.faults, reserve: reserveOf(dir)}
+	s := &Store{
+		db: db, path: filepath.Join(dir, databaseFile), recovered: recovered, now: opts.now, faults: opts.faults, reserve: reserveOf(dir),
+		gathered: make(chan struct{}, 1), closing: make(chan struct{}), backups: make(chan struct{}, 1),
+	}
 	if s.incomplete, err = setAsideBefore(dir); err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
 	s.incomplete = s.incomplete || recovered != ""
 	// The entry of a file that is new must outlive a power cut, as its pages do.
+	if err := opts.faults.at(stepOpenSync); err != nil {
+		return nil, errors.Join(fmt.Errorf("sync data folder: %w", err), db.Close())
+	}
 	if err := syncFile(dir); err != nil {
 		return nil, errors.Join(fmt.Errorf("sync data folder: %w", err), db.Close())
 	}
@@ -102,6 +122,7 @@ func (s *Store) Close() error {
 	if !first {
 		return nil
 	}
+	close(s.closing)
 	s.committer.Wait()
 	if err := s.db.Close(); err != nil {
 		return fmt.Errorf("close database: %w", err)
@@ -123,8 +144,13 @@ func (s *Store) Incomplete() bool { return s.incomplete }
 // is the Generation of the State that Load returns when nothing changed in between.
 func (s *Store) Generation() uint64 { return s.generation.Load() }
 
+// Commits returns how many transactions were written since Open. Each is two fsyncs:
+// of its pages, and of the meta page that makes them count.
+func (s *Store) Commits() uint64 { return s.commits.Load() }
+
 // view runs fn in a read transaction, which sees one moment of the store.
 func (s *Store) view(fn func(*bolt.Tx) error) (err error) {
+	defer func() { s.suspectIfDamaged(err) }()
 	defer catchDamage(debug.SetPanicOnFault(true), &err)
 	return closedError(s.db.View(fn))
 }

@@ -71,7 +71,7 @@ func testFunction(name string) Function {
 		Handler: "run", Role: "arn:aws:iam::000000000000:role/none",
 		CodeHash: strings.Repeat("ab", 32), CodeSha256: "c2hh", CodeSize: 1234,
 		Env: map[string]string{"B": "2", "A": "1"}, MemoryMB: 128, TimeoutMillis: 3000, Concurrency: 4,
-		Isolation: "reuse", AllowHosts: []string{"example.com"}, AllowInvoke: []string{"*"}, AllowPublish: []string{"a/#"}, NoSnapshot: true,
+		Isolation: "reuse", AllowHosts: []string{"example.com"}, AllowInvoke: []string{"*"}, AllowPublish: []string{"a/#"}, AllowBuckets: []string{"b:read"}, NoSnapshot: true,
 		Architectures: []string{"arm64"}, SnapStart: "PublishedVersions",
 		Layers: []LayerRef{{Name: "libs", Version: 3, Size: 99}}, LayerHash: strings.Repeat("cd", 32),
 		Tags: map[string]string{"team": "edge"},

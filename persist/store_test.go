@@ -25,7 +25,7 @@ func TestEveryFieldSurvivesARestart(t *testing.T) {
 	alias, err := s.PutAlias(Alias{Function: "f", Name: "live", Version: "1", Description: "d", Weights: map[string]float64{"1": 0.25}}, "")
 	noErr(t, err)
 	noErr(t, s.PutSetting("mode", "on"))
-	noErr(t, s.KV().Put("f", "k", []byte("v")))
+	noErr(t, s.putOwn("f", "k", []byte("v")))
 	before, err := s.Load()
 	noErr(t, err)
 	if before.Generation != s.Generation() || before.Generation == 0 {
@@ -51,8 +51,8 @@ func TestEveryFieldSurvivesARestart(t *testing.T) {
 	if mode, err := s.Setting("mode"); err != nil || mode != "on" {
 		t.Errorf("Setting: %q, %v", mode, err)
 	}
-	if v, err := s.KV().Get("f", "k"); err != nil || string(v) != "v" {
-		t.Errorf("KV.Get: %q, %v", v, err)
+	if v, err := s.getOwn("f", "k"); err != nil || string(v) != "v" {
+		t.Errorf("Get: %q, %v", v, err)
 	}
 	if s.Recovered() != "" {
 		t.Errorf("Recovered: %s", s.Recovered())
@@ -119,7 +119,7 @@ func TestNotFoundSaysWhat(t *testing.T) {
 		{s.DeleteRoute("GET /"), "GET /"},
 		{s.DeleteRoute(""), "route"},
 		{s.PutRoute(Route{Method: "GET", Path: "/", Function: "g"}, true), "function g"},
-		{s.KV().Put("g", "k", nil), "function g"},
+		{s.putOwn("g", "k", nil), "function g"},
 		{func() error { _, err := s.DeleteFunction("g"); return err }(), "function g"},
 		{func() error { _, _, err := s.Publish("g", "", ""); return err }(), "function g"},
 		{func() error { _, _, err := s.Versions("g", "", 0); return err }(), "function g"},
@@ -142,8 +142,8 @@ func TestClosedStore(t *testing.T) {
 	_, err := s.Load()
 	wantErr(t, "Load", err, ErrClosed)
 	wantErr(t, "PutSetting", s.PutSetting("a", "b"), ErrClosed)
-	_, err = s.KV().Get("f", "k")
-	wantErr(t, "KV.Get", err, ErrClosed)
+	_, err = s.getOwn("f", "k")
+	wantErr(t, "Data.Get", err, ErrClosed)
 }
 
 func TestLocked(t *testing.T) {

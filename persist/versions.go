@@ -95,7 +95,7 @@ func sameVersion(a, b Function) bool {
 		a.Isolation == b.Isolation && a.SnapStart == b.SnapStart &&
 		slices.Equal(a.Architectures, b.Architectures) && slices.Equal(a.Layers, b.Layers) && a.LayerHash == b.LayerHash &&
 		slices.Equal(a.AllowHosts, b.AllowHosts) && slices.Equal(a.AllowInvoke, b.AllowInvoke) &&
-		slices.Equal(a.AllowPublish, b.AllowPublish) && a.NoSnapshot == b.NoSnapshot
+		slices.Equal(a.AllowPublish, b.AllowPublish) && slices.Equal(a.AllowBuckets, b.AllowBuckets) && a.NoSnapshot == b.NoSnapshot
 }
 
 // Versions returns the versions of a function in the order Latest, 1, 2, 3 and

@@ -60,7 +60,3 @@ func RunChores(ctx context.Context, chores []Chore, done func(Chore, error)) err
 		}
 	}
 }
-
-// wallClock is the time without its monotonic reading: after the clock was set
-// back, the two disagree on whether a chore is due.
-func wallClock() time.Time { return time.Now().Round(0) }

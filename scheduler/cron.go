@@ -26,9 +26,12 @@ import (
 //
 // A range may go over the end, as in FRI-MON or 22-2, except for years.
 type cronFields struct {
-	minutes, hours, months uint64 // bit n is value n
-	years                  [4]uint64
-	days                   func(month monthDays) uint32 // bit n is day n
+	seconds, minutes, hours, months uint64 // bit n is value n
+	years                           [4]uint64
+	days                            func(month monthDays) uint32 // bit n is day n
+	// twice says that a time runs both times where the clocks show it twice. All hours
+	// are in hours then.
+	twice bool
 }
 
 const (
@@ -55,7 +58,7 @@ func parseCron(text string) (*cronFields, error) {
 	for i, field := range fields {
 		fields[i] = strings.ToUpper(field)
 	}
-	var c cronFields
+	c := cronFields{seconds: 1}
 	var err error
 	if c.minutes, err = parseSet(fields[0], fieldRange{name: "minutes", low: 0, high: 59}); err != nil {
 		return nil, err
@@ -277,12 +280,34 @@ func firstOn(m monthDays, weekday time.Weekday) int {
 
 // next returns the first time after after, zero where there is none.
 func (c *cronFields) next(after time.Time, zone *time.Location) time.Time {
+	if !c.twice {
+		return c.nextShown(after, zone)
+	}
+	// From one change of the clocks to the next every time is shown once.
+	for {
+		first := after.Add(1).In(zone) // that may be it
+		_, end := first.ZoneBounds()
+		_, offset := first.Zone()
+		t := c.nextShown(after, time.FixedZone("", offset))
+		if t.IsZero() || end.IsZero() || t.Before(end) {
+			return t
+		}
+		after = end.Add(-1)
+	}
+}
+
+// nextShown is next where a time that clocks show twice counts the first time.
+func (c *cronFields) nextShown(after time.Time, zone *time.Location) time.Time {
 	// The clocks' time, as if it were UTC: there every time comes once.
 	local := after.In(zone)
 	year, month, day := local.Date()
-	from := time.Date(year, month, day, local.Hour(), local.Minute(), 0, 0, time.UTC)
+	from := time.Date(year, month, day, local.Hour(), local.Minute(), local.Second(), 0, time.UTC)
 	for ; year <= lastYear; year, month = year+1, time.January {
-		if year < firstYear || !c.hasYear(year) {
+		if year < firstYear {
+			year = firstYear - 1
+			continue
+		}
+		if !c.hasYear(year) {
 			continue
 		}
 		for ; month <= time.December; month++ {
@@ -320,11 +345,18 @@ func (c *cronFields) onDay(midnight, from, after time.Time, zone *time.Location)
 		}
 		for minutes := c.minutes; minutes != 0; minutes &= minutes - 1 {
 			wall := hour.Add(time.Duration(bits.TrailingZeros64(minutes)) * time.Minute)
-			if wall.Before(from) {
+			if !wall.Add(time.Minute).After(from) {
 				continue
 			}
-			if t, exists := inZone(wall, zone); exists && t.After(after) {
-				return t
+			// Clocks are changed at full minutes.
+			minute, exists := inZone(wall, zone)
+			if !exists || !minute.Add(time.Minute).After(after) {
+				continue
+			}
+			for seconds := c.seconds; seconds != 0; seconds &= seconds - 1 {
+				if t := minute.Add(time.Duration(bits.TrailingZeros64(seconds)) * time.Second); t.After(after) {
+					return t
+				}
 			}
 		}
 	}

@@ -3,7 +3,7 @@ package scheduler
 import (
 	"errors"
 	"fmt"
-	"strconv"
+	"slices"
 	"strings"
 	"time"
 )
@@ -20,27 +20,40 @@ func (e *ExpressionError) Error() string {
 }
 
 // Expression says when something happens, in the language of Amazon EventBridge
-// Scheduler (https://docs.aws.amazon.com/scheduler/latest/UserGuide/schedule-types.html):
+// Scheduler (https://docs.aws.amazon.com/scheduler/latest/UserGuide/schedule-types.html)
+// or that of github.com/robfig/cron/v3 (https://pkg.go.dev/github.com/robfig/cron/v3):
 //
-//	at(2026-11-23T08:00:00)    once
-//	rate(5 minutes)            every so often, counted from a start
-//	cron(0 8 ? * MON-FRI *)    by the calendar; see cronFields
+//	at(2026-11-23T08:00:00)     once
+//	rate(5 minutes)             every so often, counted from a start, which is the first time
+//	cron(0 8 ? * MON-FRI *)     by the calendar; see cronFields
+//	0 8 * * MON-FRI             by the calendar; see parseStandard
+//	30 0 8 * * MON-FRI          with seconds, which come first
+//	@hourly, @daily, @weekly    names of some of them
+//	@every 90s                  every so often; the first time is that long after the start
+//	CRON_TZ=Asia/Tokyo @daily   any of the last four in another time zone than the schedule's
 //
-// All three are exact to the second, and understood in a time zone. Where the
-// zone changes its clocks:
+// All are exact to the second, and understood in a time zone. Where the zone changes
+// its clocks:
 //   - cron does not run for a time that is left out, and runs once for a time
 //     that comes twice: the first time. So cron(0/5 * * * ? *) pauses for the
 //     hour that comes twice, as AWS documents.
+//   - Five or six fields do the same where they name hours, as 30 2 * * * does. Those
+//     that run in every hour, as */5 * * * * and @hourly do, run both times: they do
+//     not pause.
 //   - at takes a time that is left out as if the clocks had not been changed yet,
 //     and of a time that comes twice the first.
-//   - rate counts real time: a day has 24 hours.
+//   - rate and @every count real time: a day has 24 hours.
 type Expression struct {
-	text string
-	zone *time.Location
-	at   time.Time // of at
-	rate time.Duration
-	cron *cronFields
+	text  string
+	zone  *time.Location
+	at    time.Time // of at
+	rate  time.Duration
+	later bool // a rate begins after its start, not with it
+	cron  *cronFields
 }
+
+// maxExpression is AWS's bound of an expression, in bytes.
+const maxExpression = 256
 
 // maxRate bounds a rate; one that is longer would never come.
 const maxRate = 100 * 366 * 24 * time.Hour
@@ -51,25 +64,39 @@ const maxZoneName = 50
 // ParseExpression reads an expression. zone is a name of the IANA time zone
 // database, empty for UTC. The error is an *ExpressionError.
 func ParseExpression(text, zone string) (*Expression, error) {
-	location, err := loadZone(zone)
+	return parseExpression(text, zone, loadZone)
+}
+
+// parseExpression is ParseExpression with another source of time zones.
+func parseExpression(text, zone string, load func(name string) (*time.Location, error)) (*Expression, error) {
+	if len(text) > maxExpression {
+		return nil, badExpression(text, fmt.Sprintf("it has %d bytes, at most %d are read", len(text), maxExpression))
+	}
+	own, rest, err := cutZone(text)
+	if err != nil {
+		return nil, err
+	}
+	location, err := load(zone)
+	if err == nil && own != "" {
+		location, err = load(own)
+	}
 	if err != nil {
 		return nil, err
 	}
 	e := &Expression{text: text, zone: location}
-	kind, rest, found := strings.Cut(text, "(")
-	body, closed := strings.CutSuffix(rest, ")")
-	if !found || !closed {
-		return nil, badExpression(text, "it must be cron(...), rate(...) or at(...)")
-	}
-	switch kind {
-	case "at":
+	kind, body, found := strings.Cut(text, "(")
+	body, closed := strings.CutSuffix(body, ")")
+	switch {
+	case !found || !closed || own != "":
+		err = e.parseStandard(rest)
+	case kind == "at":
 		e.at, err = parseAt(body, location)
-	case "rate":
+	case kind == "rate":
 		e.rate, err = parseRate(body)
-	case "cron":
+	case kind == "cron":
 		e.cron, err = parseCron(body)
 	default:
-		return nil, badExpression(text, "it must be cron(...), rate(...) or at(...)")
+		err = errors.New("it must be cron(...), rate(...), at(...) or cron fields such as 0 8 * * *")
 	}
 	if err != nil {
 		return nil, badExpression(text, err.Error())
@@ -81,12 +108,16 @@ func ParseExpression(text, zone string) (*Expression, error) {
 type Expressions struct{}
 
 // Check returns the reason for which ParseExpression refuses an expression or a
-// time zone.
+// time zone, or says that the expression names no time of any year, as that of 30
+// February does. Times that have passed are times.
 func (Expressions) Check(expression, zone string) error {
-	_, err := ParseExpression(expression, zone)
+	e, err := ParseExpression(expression, zone)
 	var bad *ExpressionError
 	if errors.As(err, &bad) {
 		return errors.New(bad.Why)
+	}
+	if err == nil && e.cron != nil && e.Next(time.Time{}, time.Date(firstYear-1, time.December, 31, 0, 0, 0, 0, time.UTC)).IsZero() {
+		return errors.New("it names a date that never comes")
 	}
 	return err
 }
@@ -116,13 +147,16 @@ func (e *Expression) String() string { return e.text }
 func (e *Expression) Once() bool { return e.rate == 0 && e.cron == nil }
 
 // Next returns the first time after after, zero where there is none. A rate is
-// counted from start, which is the first of its times; the others ignore start.
-// The result is in UTC.
+// counted from start; the others ignore it. The result is in UTC. It takes some
+// microseconds, however far away the time is.
 func (e *Expression) Next(start, after time.Time) time.Time {
 	switch {
 	case e.cron != nil:
 		return e.cron.next(after, e.zone).UTC()
 	case e.rate > 0:
+		if e.later {
+			start = start.Add(e.rate)
+		}
 		if after.Before(start) {
 			return start.UTC()
 		}
@@ -136,86 +170,64 @@ func (e *Expression) Next(start, after time.Time) time.Time {
 }
 
 // Last returns the latest time that is after after and not after now, zero where
-// there is none: of many runs that were missed it is the one to make up for.
+// there is none: of many runs that were missed it is the one to make up for. Its work
+// grows with the logarithm of the time between them.
 func (e *Expression) Last(start, after, now time.Time) time.Time {
-	switch {
-	case now.Before(after):
-		return time.Time{}
-	case e.rate > 0:
-		if now.Before(start) {
-			return time.Time{}
-		}
-		if last := start.Add(now.Sub(start) / e.rate * e.rate); last.After(after) {
-			return last.UTC()
-		}
+	due := func(t time.Time) bool { return !t.IsZero() && !t.After(now) }
+	last := e.Next(start, after)
+	if !due(last) {
 		return time.Time{}
 	}
-	// Look back further and further: most schedules have a run within a day.
-	for back := time.Hour; ; back *= 8 {
+	if e.rate > 0 {
+		return last.Add(now.Sub(last) / e.rate * e.rate)
+	}
+	// Look back further and further, since most schedules have run lately; then halve
+	// the time in which the last one must be. None is after end.
+	end := now
+	for back := time.Second; back < now.Sub(last); back *= 4 {
 		from := now.Add(-back)
-		if from.Before(after) || back > maxRate {
-			from = after
-		}
-		var last time.Time
-		for t := e.Next(start, from); !t.IsZero() && !t.After(now); t = e.Next(start, t) {
+		if t := e.Next(start, from); due(t) {
 			last = t
+			break
 		}
-		if !last.IsZero() || from.Equal(after) {
+		end = from
+	}
+	for {
+		next := e.Next(start, last)
+		if !due(next) {
 			return last
 		}
-	}
-}
-
-// parseAt reads yyyy-mm-ddThh:mm:ss.
-func parseAt(text string, zone *time.Location) (time.Time, error) {
-	wall, err := time.Parse("2006-01-02T15:04:05", text)
-	if err != nil || len(text) != len("2006-01-02T15:04:05") {
-		return time.Time{}, fmt.Errorf("at takes a date and time such as 2026-11-23T08:00:00, not %.64q", text)
-	}
-	t, _ := inZone(wall, zone)
-	return t, nil
-}
-
-// inZone returns when the clocks of zone first show wall, which is given in UTC.
-// exists is false where they never do, because they are set forward over it; the
-// result is then what it would have been without.
-func inZone(wall time.Time, zone *time.Location) (t time.Time, exists bool) {
-	// No zone changes its clocks twice within these two days.
-	_, before := wall.Add(-24 * time.Hour).In(zone).Zone()
-	_, after := wall.Add(24 * time.Hour).In(zone).Zone()
-	for _, offset := range [...]int{max(before, after), min(before, after)} { // the larger comes first
-		t := wall.Add(-time.Duration(offset) * time.Second).In(zone)
-		if _, actual := t.Zone(); actual == offset {
-			return t, true
+		middle := last.Add(end.Sub(last) / 2)
+		if t := e.Next(start, middle); due(t) {
+			last = t
+		} else {
+			end, last = middle, next
 		}
 	}
-	return wall.Add(-time.Duration(before) * time.Second).In(zone), false
 }
 
-// parseRate reads a number and a unit.
-func parseRate(text string) (time.Duration, error) {
-	const usage = "rate takes a whole number above 0 and minutes, hours or days, as in rate(5 minutes)"
-	fields := strings.Fields(text)
-	if len(fields) != 2 || strings.TrimLeft(fields[0], "0123456789") != "" {
-		return 0, errors.New(usage)
+// Recent returns the latest times that are after after and not after now, at most
+// limit of them, oldest first.
+func (e *Expression) Recent(start, after, now time.Time, limit int) (times []time.Time) {
+	for len(times) < limit {
+		last := e.Last(start, after, now)
+		if last.IsZero() {
+			break
+		}
+		times = append(times, last)
+		now = last.Add(-1)
 	}
-	n, err := strconv.ParseInt(fields[0], 10, 32)
-	if err != nil || n < 1 {
-		return 0, errors.New(usage)
+	slices.Reverse(times)
+	return times
+}
+
+// Count returns how many times are after after and not after now, at most limit.
+func (e *Expression) Count(start, after, now time.Time, limit int) (n int) {
+	for n < limit {
+		if after = e.Next(start, after); after.IsZero() || after.After(now) {
+			break
+		}
+		n++
 	}
-	var unit time.Duration
-	switch strings.TrimSuffix(fields[1], "s") {
-	case "minute":
-		unit = time.Minute
-	case "hour":
-		unit = time.Hour
-	case "day":
-		unit = 24 * time.Hour
-	default:
-		return 0, errors.New(usage)
-	}
-	if n > int64(maxRate/unit) {
-		return 0, errors.New("a rate is at most 100 years")
-	}
-	return time.Duration(n) * unit, nil
+	return n
 }

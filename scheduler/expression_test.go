@@ -3,7 +3,11 @@ package scheduler
 import (
 	"errors"
 	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -33,7 +37,7 @@ func mustTime(t testing.TB, text string) time.Time {
 // The examples of AWS's pages, the corners of each field, and what happens when
 // the clocks are changed.
 func TestExpressionNext(t *testing.T) {
-	const berlin, newYork = "Europe/Berlin", "America/New_York"
+	const berlin, newYork, lordHowe = "Europe/Berlin", "America/New_York", "Australia/Lord_Howe"
 	for _, test := range []struct {
 		text, zone, after string
 		want              string // space-separated, local time of the zone
@@ -60,7 +64,7 @@ func TestExpressionNext(t *testing.T) {
 		{"cron(0 0 LW * ? *)", "", "2027-01-01T00:00:00Z", "2027-01-29T00:00:00Z 2027-02-26T00:00:00Z"},
 		{"cron(0 0 31 * ? *)", "", "2026-10-31T00:00:00Z", "2026-12-31T00:00:00Z"},
 		{"cron(0 0 29 2 ? *)", "", "2026-11-23T00:00:00Z", "2028-02-29T00:00:00Z 2032-02-29T00:00:00Z"},
-		{"cron(0 0 30 feb ? *)", "", "2026-11-23T00:00:00Z", ""},
+		{"cron(0 0 30 feb ? *)", "", "2026-11-23T00:00:00Z", ""}, // Check refuses it
 		{"cron(0 0 1 1 ? 2026)", "", "2026-01-01T00:00:00Z", ""},
 		{"cron(59 23 31 12 ? 2199)", "", "2026-01-01T00:00:00Z", "2199-12-31T23:59:00Z"},
 		{"cron(0 0 1 1 ? 2027/2)", "", "2027-06-01T00:00:00Z", "2029-01-01T00:00:00Z 2031-01-01T00:00:00Z"},
@@ -82,6 +86,45 @@ func TestExpressionNext(t *testing.T) {
 		{"cron(0 0 ? * * *)", "Asia/Kathmandu", "2026-11-23T00:00:00Z", "2026-11-24T00:00:00+05:45"},
 		{"at(2026-03-29T02:30:00)", berlin, "2026-01-01T00:00:00Z", "2026-03-29T03:30:00+02:00"},
 		{"at(2026-10-25T02:30:00)", berlin, "2026-01-01T00:00:00Z", "2026-10-25T02:30:00+02:00"},
+
+		// https://pkg.go.dev/github.com/robfig/cron/v3
+		{"30 * * * *", "", "2026-11-23T10:30:00Z", "2026-11-23T11:30:00Z"},
+		{"30 3-6,20-23 * * *", "", "2026-11-23T06:30:00Z", "2026-11-23T20:30:00Z"},
+		{"5 30 4 * * *", "", "2026-11-23T04:30:04Z", "2026-11-23T04:30:05Z 2026-11-24T04:30:05Z"},
+		{"*/20 * * * * *", "", "2026-11-23T04:30:04Z", "2026-11-23T04:30:20Z 2026-11-23T04:30:40Z 2026-11-23T04:31:00Z"},
+		{"0 8 13 * fri", "", "2026-11-08T08:00:00Z", "2026-11-13T08:00:00Z 2026-11-20T08:00:00Z"}, // either day
+		{"0 8 13 * *", "", "2026-11-08T08:00:00Z", "2026-11-13T08:00:00Z 2026-12-13T08:00:00Z"},
+		{"0 8 ? * 0", "", "2026-11-08T08:00:00Z", "2026-11-15T08:00:00Z"},
+		{"0 0 29 2 *", "", "2096-03-01T00:00:00Z", "2104-02-29T00:00:00Z"}, // more than five years away
+		{"@yearly", "", "2026-11-23T00:00:00Z", "2027-01-01T00:00:00Z"},
+		{"@monthly", berlin, "2026-11-23T00:00:00Z", "2026-12-01T00:00:00+01:00"},
+		{"@weekly", "", "2026-11-23T00:00:00Z", "2026-11-29T00:00:00Z"},
+		{"@midnight", "", "2026-11-23T00:00:00Z", "2026-11-24T00:00:00Z"},
+		{"@hourly", "", "2026-11-23T00:00:00Z", "2026-11-23T01:00:00Z"},
+		{"CRON_TZ=America/New_York 0 8 * * *", "America/New_York", "2026-11-23T00:00:00Z", "2026-11-23T08:00:00-05:00"},
+		{"TZ=Asia/Kathmandu @daily", "Asia/Kathmandu", "2026-11-23T00:00:00Z", "2026-11-24T00:00:00+05:45"},
+		// They begin after the start, which is 2026-01-01T00:00:30Z here.
+		{"@every 90s", "", "2025-12-31T00:00:00Z", "2026-01-01T00:02:00Z 2026-01-01T00:03:30Z"},
+		{"@every 1h30m10.9s", "", "2026-01-01T00:00:30Z", "2026-01-01T01:30:40Z"},
+
+		// What names its hours does not run in those that are left out, and once in those
+		// that come twice; what runs in every hour runs in all.
+		{"30 2 * * *", berlin, "2026-03-28T00:00:00Z", "2026-03-28T02:30:00+01:00 2026-03-30T02:30:00+02:00"},
+		{"30 2 * * *", berlin, "2026-10-24T12:00:00Z", "2026-10-25T02:30:00+02:00 2026-10-26T02:30:00+01:00"},
+		{"30 1 * * *", newYork, "2026-10-31T12:00:00Z", "2026-11-01T01:30:00-04:00 2026-11-02T01:30:00-05:00"},
+		{"30 2 * * *", newYork, "2026-03-07T12:00:00Z", "2026-03-09T02:30:00-04:00"},
+		{"*/30 * * * *", berlin, "2026-03-29T00:29:00Z", "2026-03-29T01:30:00+01:00 2026-03-29T03:00:00+02:00"},
+		{"*/30 * * * *", berlin, "2026-10-24T23:59:59Z", "2026-10-25T02:00:00+02:00 2026-10-25T02:30:00+02:00 2026-10-25T02:00:00+01:00 2026-10-25T02:30:00+01:00 2026-10-25T03:00:00+01:00"},
+		{"@hourly", newYork, "2026-11-01T04:30:00Z", "2026-11-01T01:00:00-04:00 2026-11-01T01:00:00-05:00 2026-11-01T02:00:00-05:00"},
+		{"15 */2 * * *", berlin, "2026-10-24T22:30:00Z", "2026-10-25T02:15:00+02:00 2026-10-25T04:15:00+01:00"},
+		// Lord Howe skips 02:00 to 02:30 on 4 October 2026, and shows 01:30 to 02:00 twice
+		// on 5 April.
+		{"15 2 * * *", lordHowe, "2026-10-03T00:00:00Z", "2026-10-05T02:15:00+11:00"},
+		{"45 2 * * *", lordHowe, "2026-10-03T00:00:00Z", "2026-10-04T02:45:00+11:00"},
+		{"45 1 * * *", lordHowe, "2026-04-04T00:00:00Z", "2026-04-05T01:45:00+11:00 2026-04-06T01:45:00+10:30"},
+		{"15 * * * *", lordHowe, "2026-10-03T14:30:00Z", "2026-10-04T01:15:00+10:30 2026-10-04T03:15:00+11:00"},
+		{"45 * * * *", lordHowe, "2026-04-04T14:00:00Z", "2026-04-05T01:45:00+11:00 2026-04-05T01:45:00+10:30 2026-04-05T02:45:00+10:30"},
+		{"cron(45 * * * ? *)", lordHowe, "2026-04-04T14:00:00Z", "2026-04-05T01:45:00+11:00 2026-04-05T02:45:00+10:30"},
 
 		{"at(2026-11-23T08:00:01)", "", "2026-11-23T08:00:00Z", "2026-11-23T08:00:01Z"},
 		{"at(2026-11-23T08:00:01)", "", "2026-11-23T08:00:01Z", ""},
@@ -131,6 +174,11 @@ func TestExpressionLast(t *testing.T) {
 		{"at(2026-11-23T08:00:00)", "2026-11-23T07:00:00Z", "2026-11-23T09:00:00Z", "2026-11-23T08:00:00Z"},
 		{"at(2026-11-23T08:00:00)", "2026-11-23T08:00:00Z", "2026-11-23T09:00:00Z", ""},
 		{"at(2026-11-23T08:00:00)", "2026-11-23T07:00:00Z", "2026-11-23T07:59:59Z", ""},
+		{"* * * * * *", "1970-01-01T00:00:00Z", "2026-11-23T10:00:00Z", "2026-11-23T10:00:00Z"},
+		{"* * * * 1 *", "2000-01-01T00:00:00Z", "2026-11-23T10:00:00Z", "2026-01-31T23:59:59Z"}, // millions of times, long ago
+		{"0 0 29 2 *", "1970-01-01T00:00:00Z", "2026-11-23T10:00:00Z", "2024-02-29T00:00:00Z"},
+		{"@every 90s", "2026-01-01T00:00:00Z", "2026-01-01T00:02:10Z", "2026-01-01T00:02:00Z"},
+		{"@every 90s", "2026-01-01T00:00:00Z", "2026-01-01T00:01:50Z", ""},
 		{"rate(1 hour)", "2026-11-23T07:00:00Z", "2026-11-23T09:30:00Z", "2026-11-23T09:00:30Z"},
 		{"rate(1 hour)", "2026-11-23T09:00:30Z", "2026-11-23T09:30:00Z", ""},
 		{"rate(1 hour)", "2020-11-23T09:00:30Z", "2025-11-23T09:30:00Z", ""},
@@ -149,7 +197,11 @@ func TestExpressionLast(t *testing.T) {
 
 func TestExpressionRefuses(t *testing.T) {
 	for _, text := range []string{
-		"", "cron", "cron()", "cron(0 0 1 1 ? *", "0 0 1 1 ? *", "every(5 minutes)", "CRON(0 0 1 1 ? *)",
+		"", "cron", "cron()", "cron(0 0 1 1 ? *", "every(5 minutes)", "CRON(0 0 1 1 ? *)",
+		"0 0 1 1 ? *", "0 0 ? 1 MON *", "? 0 1 1 *", // of AWS, without cron()
+		"* * * *", "* * * * * * *", "60 * * * *", "* 24 * * *", "* * 0 * *", "* * 32 * *", "* * * 13 *", "* * * * 7", "5-1 * * * *", "*/0 * * * *", ", * * * *", "1-2-3 * * * *", "1/2/3 * * * *", "-1 * * * *", "x * * * *",
+		"@", "@never", "@reboot", "@every", "@every ", "@every 0s", "@every 999ms", "@every -5m", "@every x", "@every 900000h",
+		"TZ=", "TZ= ", "TZ=UTC", "CRON_TZ=UTC", "CRON_TZ= * * * * *", "TZ=UTC rate(1 day)", "TZ=UTC TZ=UTC * * * * *", "TZ=UTC CRON_TZ=UTC @daily", strings.Repeat("1,", 200) + "1 * * * *",
 		"cron(0 0 1 1 *)", "cron(0 0 1 1 ? * *)", "cron(0 0 1 1 * *)", "cron(0 0 ? 1 ? *)", "cron(0 0 * * * *)",
 		"cron(60 0 1 1 ? *)", "cron(0 24 1 1 ? *)", "cron(0 0 0 1 ? *)", "cron(0 0 32 1 ? *)", "cron(0 0 1 13 ? *)",
 		"cron(0 0 1 0 ? *)", "cron(0 0 ? 1 0 *)", "cron(0 0 ? 1 8 *)", "cron(0 0 1 1 ? 1969)", "cron(0 0 1 1 ? 2200)",
@@ -172,8 +224,18 @@ func TestExpressionRefuses(t *testing.T) {
 			t.Errorf("%q: Check says %v", text, err)
 		}
 	}
-	if err := (Expressions{}).Check("rate(1 day)", "Europe/Berlin"); err != nil {
-		t.Error(err)
+	for _, zone := range []string{"Local", "Mars/Olympus", "../../etc/passwd"} {
+		if e, err := ParseExpression("CRON_TZ="+zone+" @daily", ""); err == nil {
+			t.Errorf("zone %s: got %v", zone, e)
+		}
+	}
+	for text, ok := range map[string]bool{
+		"rate(1 day)": true, "@every 5s": true, "at(1999-01-01T00:00:00)": true, "cron(0 0 1 1 ? 1999)": true, "0 0 29 2 *": true, "0 0 31 1-3 *": true,
+		"cron(0 0 30 2 ? *)": false, "0 0 30 2 *": false, "0 0 31 4,6,9,11 *": false, "cron(0 0 29 2 ? 2001)": false, "CRON_TZ=UTC 0 0 0 31 feb ?": false,
+	} {
+		if err := (Expressions{}).Check(text, "Europe/Berlin"); (err == nil) != ok {
+			t.Errorf("%s: Check says %v", text, err)
+		}
 	}
 	for _, zone := range []string{"Local", "Berlin", "Europe/Nowhere", "../../etc/passwd", "/etc/localtime", "UTC+1", strings.Repeat("x", 51)} {
 		var bad *ExpressionError
@@ -205,7 +267,7 @@ func TestCronAgainstTheCalendar(t *testing.T) {
 			return fmt.Sprintf("%d/%d", a, step), func(n int) bool { return n >= a && (n-a)%step == 0 }
 		}
 	}
-	for range 60 {
+	for range 120 {
 		zone, err := time.LoadLocation(zones[random.IntN(len(zones))])
 		if err != nil {
 			t.Fatal(err)
@@ -218,7 +280,18 @@ func TestCronAgainstTheCalendar(t *testing.T) {
 			days, inDays = "?", inWeekdays
 			weekdays, inWeekdays = field(1, 7)
 		}
-		text := fmt.Sprintf("cron(%s %s %s * %s *)", minutes, hours, days, weekdays)
+		text, twice, either := fmt.Sprintf("cron(%s %s %s * %s *)", minutes, hours, days, weekdays), false, false
+		if random.IntN(2) == 0 { // crontab's form, in which Sunday is 0
+			days, inDays = field(1, 31)
+			weekday, in := field(0, 6)
+			inWeekdays = func(n int) bool { return in(n - 1) }
+			text = fmt.Sprintf("%s %s %s * %s", minutes, hours, days, weekday)
+			either = days != "*" && weekday != "*"
+			twice = true
+			for h := range 24 {
+				twice = twice && inHours(h)
+			}
+		}
 		e := mustParse(t, text, zone.String())
 		// Around the days on which clocks are changed.
 		month := []time.Month{time.March, time.April, time.October, time.November}[random.IntN(4)]
@@ -231,7 +304,8 @@ func TestCronAgainstTheCalendar(t *testing.T) {
 			wall := local.Format("2006-01-02 15:04")
 			first := !shown[wall]
 			shown[wall] = true
-			matches := first && inMinutes(local.Minute()) && inHours(local.Hour()) && inDays(local.Day()) && inWeekdays(int(local.Weekday())+1)
+			ofMonth, ofWeek := inDays(local.Day()), inWeekdays(int(local.Weekday())+1)
+			matches := (first || twice) && inMinutes(local.Minute()) && inHours(local.Hour()) && (ofMonth && ofWeek || either && (ofMonth || ofWeek))
 			if !at.After(from) {
 				continue
 			}
@@ -248,8 +322,52 @@ func TestCronAgainstTheCalendar(t *testing.T) {
 	}
 }
 
+// Recent and Count are what repeated calls of Next give.
+func TestExpressionRecent(t *testing.T) {
+	start := mustTime(t, "2026-01-01T00:00:30Z")
+	now := mustTime(t, "2026-10-25T04:00:00Z") // Berlin's clocks have just been set back
+	for _, text := range []string{"*/15 * * * *", "30 2 * * *", "cron(0/7 * * * ? *)", "rate(13 minutes)", "@every 90s", "at(2026-10-25T02:30:00)", "0 0 1 1 *"} {
+		e := mustParse(t, text, "Europe/Berlin")
+		after := now.Add(-5 * time.Hour)
+		var all []time.Time
+		for at := e.Next(start, after); !at.IsZero() && !at.After(now); at = e.Next(start, at) {
+			all = append(all, at)
+		}
+		for _, limit := range []int{0, 1, 3, 1000} {
+			want := all[len(all)-min(limit, len(all)):]
+			if got := e.Recent(start, after, now, limit); !slices.EqualFunc(got, want, time.Time.Equal) {
+				t.Errorf("%s: the last %d are %s, want %s", text, limit, got, want)
+			}
+			if got := e.Count(start, after, now, limit); got != min(limit, len(all)) {
+				t.Errorf("%s: counted %d of %d", text, got, len(all))
+			}
+		}
+	}
+}
+
+// The time-zone database is in the program, which a device without one of its own needs:
+// main imports it, as this test does, and zones load from it where the machine has none.
+func TestZonesAreInside(t *testing.T) {
+	for _, file := range []string{"../main.go", "expression_test.go"} {
+		parsed, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.ImportsOnly)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !slices.ContainsFunc(parsed.Imports, func(i *ast.ImportSpec) bool { return i.Path.Value == `"time/tzdata"` }) {
+			t.Errorf("%s does not import time/tzdata", file)
+		}
+	}
+	t.Setenv("ZONEINFO", "")
+	for _, zone := range []string{"Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Asia/Kathmandu"} {
+		if _, err := loadZone(zone); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 func FuzzExpression(f *testing.F) {
-	for _, text := range []string{"cron(0/15 10 ? * 6L 2022-2030)", "cron(0 0 LW * ? *)", "rate(5 minutes)", "at(2026-11-23T08:00:00)", "cron(5,10-12/2 22-1 1W jan ? *)", "cron(0 9 ? * MON#5 *)"} {
+	for _, text := range []string{"cron(0/15 10 ? * 6L 2022-2030)", "cron(0 0 LW * ? *)", "rate(5 minutes)", "at(2026-11-23T08:00:00)", "cron(5,10-12/2 22-1 1W jan ? *)", "cron(0 9 ? * MON#5 *)",
+		"*/5 1-3 29 2 *", "30 0 8 * * MON-FRI", "@hourly", "@every 90s", "CRON_TZ=Australia/Lord_Howe 45 * * * *", "TZ=", "* * * * 1 *"} {
 		f.Add(text, "Europe/Berlin", int64(1_764_000_000))
 	}
 	f.Fuzz(func(t *testing.T, text, zone string, unix int64) {
@@ -273,6 +391,10 @@ func FuzzExpression(f *testing.F) {
 			}
 			if last := e.Last(start, at, next); !last.Equal(next) {
 				t.Fatalf("%s: after %s comes %s, and the last until then is %s", text, at, next, last)
+			}
+			far := next.Add(40 * 366 * 24 * time.Hour)
+			if last := e.Last(start, at, far); last.Before(next) || last.After(far) || !e.Next(start, last).After(far) && !e.Next(start, last).IsZero() {
+				t.Fatalf("%s: the last until %s is %s", text, far, last)
 			}
 			at = next
 		}

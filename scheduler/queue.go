@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -16,12 +17,17 @@ import (
 // QueueStore is the part of persist.Store that a Queue needs.
 type QueueStore interface {
 	Enqueue(job persist.Job, limits persist.QueueLimits, lease bool) (persist.Job, error)
+	EnqueueAll(jobs []persist.Job, limits persist.QueueLimits) ([]persist.Job, []error)
 	Lease(persist.LeaseRequest) (persist.Leased, error)
 	ReleaseLeases() (int, error)
+	ExpireLease(persist.Job) (expired bool, err error)
 	Ack(persist.Job) error
-	Forward(job, next persist.Job) error
+	Forward(job, next persist.Job, succeeded bool) error
 	Retry(job persist.Job, due time.Time) error
 	Bury(job persist.Job, reason string) error
+	RetryDeadLetter(number uint64, limits persist.QueueLimits) (persist.Job, error)
+	DeleteJob(number uint64) error
+	PurgeJobs(function string) (removed int, more bool, err error)
 	GetAsyncConfig(function, qualifier string) (persist.AsyncConfig, error)
 	GetFunction(name, qualifier string) (persist.Function, error)
 }
@@ -40,7 +46,7 @@ type QueueConfig struct {
 	// Workers is how many events are worked on at the same time; 0 means 16. One
 	// function has at most half of them.
 	Workers int
-	Limits  persist.QueueLimits // zero: persist.DefaultQueueLimits
+	Limits  persist.QueueLimits // of what waits or runs, with the defaults for what is 0
 	// Drain is how long Run waits, once it is to stop, for functions that run;
 	// then they are stopped and their events handed back. 0 means 5 s.
 	Drain time.Duration
@@ -69,6 +75,7 @@ type Queue struct {
 	more    bool       // events were due that found no worker
 	last    string     // the function whose turn came last
 	lanes   map[string]*lane
+	leases  map[uint64]lease // of events that functions are working on, by Job.Number
 }
 
 // NewQueue returns a Queue that keeps events from now on and runs them in Run.
@@ -76,12 +83,12 @@ func NewQueue(cfg QueueConfig) *Queue {
 	cfg.Workers = cmp.Or(cfg.Workers, 16)
 	cfg.Drain = cmp.Or(cfg.Drain, 5*time.Second)
 	cfg.Region = cmp.Or(cfg.Region, engine.DefaultRegion)
-	cfg.Limits = cmp.Or(cfg.Limits, persist.DefaultQueueLimits())
+	cfg.Limits = cfg.Limits.WithDefaults()
 	q := &Queue{
 		cfg: cfg, log: cfg.Log,
 		wake:  make(chan struct{}, 1),
 		ready: make(chan persist.Job, cfg.Workers),
-		lanes: map[string]*lane{},
+		lanes: map[string]*lane{}, leases: map[uint64]lease{},
 	}
 	if q.log == nil {
 		q.log = slog.New(slog.DiscardHandler)
@@ -89,35 +96,68 @@ func NewQueue(cfg QueueConfig) *Queue {
 	return q
 }
 
-// InvokeAsync keeps an event for a function and returns when it is on disk. The
-// function runs soon, under the request id, and possibly more than once. The
-// payload is borrowed until InvokeAsync returns.
-//
-// Errors: persist.ErrQueueFull, persist.ErrNotFound where there is no such
-// function, *persist.SizeError; otherwise the disk failed. It does not look
-// whether the version or alias is there.
+// InvokeAsync is Submit for an event of which nothing more is to be said. A zero id
+// has one chosen.
 func (q *Queue) InvokeAsync(function, qualifier string, id engine.RequestID, payload []byte) error {
 	if id == (engine.RequestID{}) {
 		id = engine.NewRequestID()
 	}
-	job := persist.Job{
-		ID: id.String(), Function: function, Qualifier: qualifier,
-		Source: engine.SourceAsync.String(), Payload: payload,
-	}
+	_, err := q.Submit(persist.Job{
+		ID: id.String(), Function: function, Qualifier: qualifier, Payload: payload, Priority: persist.UsualPriority,
+	})
+	return err
+}
+
+// Submit keeps an event for a function and returns it, as it was stored, when it is on
+// disk. The function runs as soon as the job says, under its ID as the request id, and
+// possibly more than once. An empty ID has one chosen, an empty Source is "async". The
+// payload is borrowed until Submit returns. An event whose DedupID was there before
+// comes back as a Duplicate, with the ID of the first.
+//
+// Errors: persist.ErrQueueFull, persist.ErrNotFound where there is no such function,
+// persist.ErrInvalid, *persist.SizeError; otherwise the disk failed. It does not look
+// whether the version or alias is there.
+func (q *Queue) Submit(job persist.Job) (persist.Job, error) {
+	complete(&job)
 	// Where a worker is free the event is leased as it is stored, which saves a
 	// commit.
-	promised := q.promise(function)
-	job, err := q.cfg.Store.Enqueue(job, q.cfg.Limits, promised)
+	promised := job.Due.IsZero() && q.promise(job.Function)
+	stored, err := q.cfg.Store.Enqueue(job, q.cfg.Limits, promised)
 	switch {
-	case err != nil && promised:
-		q.free(function)
-	case err == nil && promised:
-		job.Payload = append([]byte(nil), payload...)
-		q.ready <- job // there is a place for each worker
-	case err == nil:
+	case err == nil && promised && stored.Leased():
+		work := stored
+		work.Payload = append([]byte(nil), job.Payload...)
+		q.ready <- work // there is a place for each worker
+		return stored, nil
+	case promised: // it was refused, or others of its order are before it
+		q.free(job.Function)
+	}
+	if err == nil && !stored.Duplicate {
 		q.Wake()
 	}
-	return err
+	return stored, err
+}
+
+// SubmitAll is Submit for up to persist.MaxJobBatch events at once, in one transaction.
+// Each has its own outcome, at its index: one that is refused keeps no other out.
+func (q *Queue) SubmitAll(jobs []persist.Job) ([]persist.Job, []error) {
+	jobs = slices.Clone(jobs)
+	for i := range jobs {
+		complete(&jobs[i])
+	}
+	stored, errs := q.cfg.Store.EnqueueAll(jobs, q.cfg.Limits)
+	if slices.Contains(errs, nil) {
+		q.Wake()
+	}
+	return stored, errs
+}
+
+// complete gives an event what its sender left to us.
+func complete(job *persist.Job) {
+	if job.ID == "" {
+		job.ID = engine.NewRequestID().String()
+	}
+	job.Source = cmp.Or(job.Source, engine.SourceAsync.String())
 }
 
 // Wake has Run look for events that are due. Call it after one was stored by
@@ -140,6 +180,7 @@ func (q *Queue) Run(ctx context.Context) error {
 	defer stop()
 	var workers sync.WaitGroup
 	start := func(job persist.Job) {
+		q.holdLease(job)
 		workers.Go(func() {
 			q.work(running, job)
 			q.free(job.Function)
@@ -187,23 +228,31 @@ func pause(ctx context.Context, wait time.Duration) {
 func (q *Queue) dispatch(ctx context.Context, start func(persist.Job)) error {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
-	for {
-		next, err := q.leaseDue(start)
-		switch {
-		case errors.Is(err, persist.ErrClosed):
-			return fmt.Errorf("the queue stops: %w", err)
-		case err != nil:
-			q.log.Error("the queue cannot be read; it is tried again", "in", storePause, "error", err)
-			next = time.Now().Add(storePause)
+	var next time.Time // when to look again for what is due
+	for look := true; ; {
+		if look {
+			err := q.expireLeases()
+			if err == nil {
+				next, err = q.leaseDue(start)
+			}
+			switch {
+			case errors.Is(err, persist.ErrClosed):
+				return fmt.Errorf("the queue stops: %w", err)
+			case err != nil:
+				q.log.Error("the queue cannot be read; it is tried again", "in", storePause, "error", err)
+				next = time.Now().Add(storePause)
+			}
 		}
 		timer.Stop()
-		if !next.IsZero() {
+		if at := earlier(next, q.firstExpiry()); !at.IsZero() {
 			// The clock may be set forward, which a timer does not notice.
-			timer.Reset(min(max(time.Until(next), 0), longestSleep))
+			timer.Reset(min(max(time.Until(at), 0), longestSleep))
 		}
+		look = true
 		select {
-		case job := <-q.ready:
+		case job := <-q.ready: // what else is due has not changed
 			start(job)
+			look = false
 		case <-q.wake:
 		case <-timer.C:
 		case <-ctx.Done():

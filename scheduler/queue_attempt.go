@@ -22,8 +22,8 @@ const (
 	// time it is twice as long.
 	firstRetry = time.Minute
 
-	// maxInterrupted is how often the node may go down while it works on an event
-	// before the event is taken for the cause.
+	// maxInterrupted is how often the node may go down while it works on an event, or
+	// a worker get stuck on it, before the event is taken for the cause.
 	maxInterrupted = 5
 
 	// maxDepth is how many destinations in a row an event may lead to. AWS stops
@@ -43,19 +43,22 @@ const (
 func (q *Queue) work(ctx context.Context, job persist.Job) {
 	config, err := q.config(job)
 	if err != nil {
+		q.keepLease(job)
 		job.LastError = err.Error()
 		q.settle(ctx, job, q.retry(job, q.refused(job.Function)))
 		return
 	}
 	switch now := wallClock(); {
 	case job.Interrupted > maxInterrupted:
+		q.keepLease(job)
 		job.Attempts-- // it is not run this time
 		q.giveUp(ctx, job, config, outcome{
 			condition: conditionExhausted,
-			reason:    fmt.Sprintf("the node went down %d times while it worked on the event", job.Interrupted),
+			reason:    fmt.Sprintf("the node went down, or the function never came back, %d times while it worked on the event", job.Interrupted),
 		})
 		return
 	case now.Sub(job.Enqueued) > config.maxAge:
+		q.keepLease(job)
 		job.Attempts--
 		q.giveUp(ctx, job, config, outcome{
 			condition: conditionTooOld,
@@ -67,8 +70,11 @@ func (q *Queue) work(ctx context.Context, job persist.Job) {
 	var res engine.Result
 	err = q.cfg.Invoker.Invoke(ctx, &engine.Invocation{
 		Function: job.Function, Qualifier: job.Qualifier, Source: sourceOf(job),
-		RequestID: requestID(job.ID), Payload: job.Payload,
+		RequestID: requestID(job.ID), Payload: job.Payload, Depth: job.Depth,
 	}, &res)
+	if !q.keepLease(job) {
+		return // it is another worker's now
+	}
 	failed, isFunctions := engine.AsFunctionError(err)
 	if err != nil {
 		job.LastError = err.Error()
@@ -185,11 +191,11 @@ func (q *Queue) send(ctx context.Context, job persist.Job, destination string, o
 	}
 	next := persist.Job{
 		ID: engine.NewRequestID().String(), Function: function, Qualifier: qualifier,
-		Source: engine.SourceAsync.String(), Depth: job.Depth + 1,
+		Source: engine.SourceAsync.String(), Depth: job.Depth + 1, Priority: job.Priority,
 		Payload: q.record(job, o, wallClock()),
 	}
 	q.settle(ctx, job, func() error {
-		err := q.cfg.Store.Forward(job, next)
+		err := q.cfg.Store.Forward(job, next, o.condition == conditionSuccess)
 		var size *persist.SizeError
 		switch {
 		case errors.Is(err, persist.ErrNotFound):
@@ -229,6 +235,9 @@ func (q *Queue) settle(ctx context.Context, job persist.Job, end func() error) {
 	for n := 0; ; n++ {
 		err := end()
 		if err == nil {
+			if job.OrderKey != "" { // the next of its order may go
+				q.Wake()
+			}
 			return
 		}
 		if errors.Is(err, persist.ErrClosed) || ctx.Err() != nil {

@@ -3,9 +3,14 @@ package scheduler
 import (
 	"context"
 	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"ledge/engine"
 	"ledge/persist"
@@ -56,4 +61,67 @@ func BenchmarkQueue(b *testing.B) {
 			}
 		})
 	}
+}
+
+// BenchmarkQueueLatency sends one event after the other and reports the median time
+// until its function is called, which it is after the event is on disk, and that of an
+// fsync of what a file was appended by, between the events on the same file system:
+// ratio is the first by the second.
+func BenchmarkQueueLatency(b *testing.B) {
+	dir := b.TempDir()
+	store, err := persist.Open(dir, persist.Options{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer store.Close()
+	if _, err := store.PutFunction(persist.Function{Name: "f"}, "", nil); err != nil {
+		b.Fatal(err)
+	}
+	file, err := os.Create(filepath.Join(dir, "appended"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer file.Close()
+	called := make(chan time.Time, 1)
+	queue := NewQueue(QueueConfig{Store: store, Invoker: invokerFunc(func() { called <- time.Now() })})
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- queue.Run(ctx) }()
+	payload, page := make([]byte, 256), make([]byte, 4096)
+	var handled, synced []time.Duration
+	for b.Loop() {
+		start := time.Now()
+		if err := queue.InvokeAsync("f", "", engine.RequestID{}, payload); err != nil {
+			b.Fatal(err)
+		}
+		handled = append(handled, (<-called).Sub(start))
+		for { // the disk is the event's until it is settled
+			stats, err := store.QueueStats()
+			if err != nil {
+				b.Fatal(err)
+			}
+			if stats.Jobs == 0 {
+				break
+			}
+			runtime.Gosched()
+		}
+		start = time.Now()
+		if _, err := file.Write(page); err != nil {
+			b.Fatal(err)
+		}
+		if err := file.Sync(); err != nil {
+			b.Fatal(err)
+		}
+		synced = append(synced, time.Since(start))
+	}
+	cancel()
+	if err := <-ended; err != nil {
+		b.Error(err)
+	}
+	slices.Sort(handled)
+	slices.Sort(synced)
+	p50, sync := handled[len(handled)/2], synced[len(synced)/2]
+	b.ReportMetric(float64(p50.Microseconds()), "handled-p50-µs")
+	b.ReportMetric(float64(sync.Microseconds()), "fsync-p50-µs")
+	b.ReportMetric(float64(p50)/float64(sync), "ratio")
 }

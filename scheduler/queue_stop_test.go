@@ -75,7 +75,7 @@ func TestQueueAfterACrash(t *testing.T) {
 		if runs := t.engine.ran(); len(runs) != 2 {
 			t.Errorf("ran %q", runs)
 		}
-		want := []string{"f once: the node went down 7 times while it worked on the event; "}
+		want := []string{"f once: the node went down, or the function never came back, 7 times while it worked on the event; "}
 		if got := t.letters(); !slices.Equal(got, want) {
 			t.Errorf("dead letters %q, want %q", got, want)
 		}

@@ -3,10 +3,7 @@ package scheduler
 import (
 	"cmp"
 	"context"
-	"errors"
-	"fmt"
 	"log/slog"
-	"math/rand/v2"
 	"sync"
 	"time"
 
@@ -16,9 +13,12 @@ import (
 
 // ScheduleStore is the part of persist.Store that Schedules needs.
 type ScheduleStore interface {
-	Schedules(persist.ScheduleQuery) (schedules []persist.Schedule, more bool, err error)
-	GetSchedule(group, name string) (persist.Schedule, error)
-	Tick(persist.Tick) (acted bool, err error)
+	ScheduleStatuses(persist.ScheduleQuery) (persist.SchedulePage, error)
+	ScheduleStatusesOf([]persist.ScheduleName) ([]persist.ScheduleStatus, error)
+	Ticks([]persist.Tick) ([]persist.Ticked, error)
+	RunSchedule(group, name, revision string, job persist.Job, limits persist.QueueLimits) error
+	ClockSeen() (time.Time, error)
+	NoteClock(time.Time) error
 }
 
 // SchedulesConfig sets up Schedules. Store and Wake are needed.
@@ -29,15 +29,19 @@ type SchedulesConfig struct {
 	Log    *slog.Logger
 	Limits persist.QueueLimits // of the queue; zero: persist.DefaultQueueLimits
 	Region string              // in ARNs; empty means engine.DefaultRegion
+
+	Clock Clock // nil: SystemClock
+	// ClockWait bounds how long Run waits for a clock that is to be believed; 0 does
+	// not wait.
+	ClockWait time.Duration
+	// Built is a time before which no clock is right: BuildTime. Zero: none.
+	Built time.Time
 }
 
 // defaultEventAge is how long Amazon EventBridge Scheduler tries to deliver
 // where the schedule does not say
 // (https://docs.aws.amazon.com/scheduler/latest/APIReference/API_RetryPolicy.html).
 const defaultEventAge = 24 * time.Hour
-
-// scheduleID names a schedule.
-type scheduleID struct{ group, name string }
 
 // Schedules queues events for functions at the times that schedules name. The
 // package comment says what becomes of times that were missed.
@@ -47,28 +51,30 @@ type Schedules struct {
 	wake chan struct{} // changed is not empty; holds one
 
 	mu      sync.Mutex
-	changed map[scheduleID]bool
+	changed map[persist.ScheduleName]bool
 
-	// due is when to act on each schedule that has times left; Run's alone. Some
-	// thousands are looked through faster than the disk syncs once.
-	due map[scheduleID]time.Time
-	// Run's alone too: when it began, when it looked last, and whether the clock is to
-	// be believed.
-	began, looked time.Time
-	settled       bool
+	// What follows is Run's alone.
+	agenda *agenda
+	zones  map[string]*time.Location // that were read of the database, by name
+	trust  trust
+	report report
 }
 
 // NewSchedules returns Schedules that act in Run.
 func NewSchedules(cfg SchedulesConfig) *Schedules {
 	cfg.Region = cmp.Or(cfg.Region, engine.DefaultRegion)
 	cfg.Limits = cmp.Or(cfg.Limits, persist.DefaultQueueLimits())
+	if cfg.Clock == nil {
+		cfg.Clock = SystemClock{}
+	}
 	s := &Schedules{
 		cfg: cfg, log: cfg.Log, wake: make(chan struct{}, 1),
-		changed: map[scheduleID]bool{}, due: map[scheduleID]time.Time{},
+		changed: map[persist.ScheduleName]bool{}, agenda: newAgenda(), zones: map[string]*time.Location{},
 	}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
+	s.report = report{log: s.log, told: map[string]time.Time{}}
 	return s
 }
 
@@ -76,8 +82,17 @@ func NewSchedules(cfg SchedulesConfig) *Schedules {
 // one is not noticed before the next start, and an old one not before its next
 // time.
 func (s *Schedules) Changed(group, name string) {
+	s.change([]persist.ScheduleName{{Group: group, Name: name}})
+}
+
+func (s *Schedules) change(names []persist.ScheduleName) {
+	if len(names) == 0 {
+		return
+	}
 	s.mu.Lock()
-	s.changed[scheduleID{group, name}] = true
+	for _, name := range names {
+		s.changed[name] = true
+	}
 	s.mu.Unlock()
 	select {
 	case s.wake <- struct{}{}:
@@ -85,30 +100,34 @@ func (s *Schedules) Changed(group, name string) {
 	}
 }
 
+// pageSize is how many schedules are read, and act, together.
+const pageSize = 128
+
 // Run acts on schedules until ctx is done. It fails where they cannot be read
 // at the start. Call it once.
 func (s *Schedules) Run(ctx context.Context) error {
-	s.began = time.Now()
+	s.trust.began = time.Now()
 	// Those that change from here on come through changed.
-	all, _, err := s.cfg.Store.Schedules(persist.ScheduleQuery{})
-	if err != nil {
+	if err := s.load(ctx); err != nil {
 		return err
 	}
-	for _, schedule := range all {
-		s.plan(schedule)
-	}
+	set := s.cfg.Clock.Watch(ctx)
+	s.awaitClock(ctx, set)
+	defer s.noteTime(true)
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
-		s.noteClock()
+		s.lookAtClock()
 		s.reload()
 		next := s.actAll(ctx)
 		timer.Stop()
 		if !next.IsZero() {
-			timer.Reset(min(max(next.Sub(wallClock()), 0), longestSleep))
+			s.noteTime(false)
+			timer.Reset(min(max(next.Sub(s.cfg.Clock.Now()), 0), longestSleep))
 		}
 		select {
 		case <-s.wake:
+		case <-set:
 		case <-timer.C:
 		case <-ctx.Done():
 			return nil
@@ -116,229 +135,125 @@ func (s *Schedules) Run(ctx context.Context) error {
 	}
 }
 
-// clockSlack is how far behind a time that was acted on the clock may be. Further
-// behind, that time was a wrong clock's, and the schedule would wait for years; or the
-// clock is wrong now, as it is on a device without a battery for it until it has asked
-// the network. So nothing is changed before the node has run for an hour.
-const clockSlack = 3 * time.Hour
-
-// noteClock has planned anew what seems to be due long from now, after the clock was set
-// back and when it is to be believed.
-func (s *Schedules) noteClock() {
-	now := wallClock()
-	settled := time.Since(s.began) >= longestSleep
-	if settled != s.settled || now.Before(s.looked.Add(-clockSlack)) {
-		s.mu.Lock()
-		for id, due := range s.due {
-			if due.After(now.Add(clockSlack)) {
-				s.changed[id] = true
-			}
+// load plans all schedules, page by page.
+func (s *Schedules) load(ctx context.Context) error {
+	q := persist.ScheduleQuery{Limit: 8 * pageSize}
+	for ctx.Err() == nil {
+		page, err := s.cfg.Store.ScheduleStatuses(q)
+		if err != nil {
+			return err
 		}
-		s.mu.Unlock()
+		if len(page.SetAside) > 0 {
+			s.log.Error("schedules could not be decoded and were set aside; create them again", "schedules", page.SetAside)
+		}
+		for _, status := range page.Schedules {
+			s.plan(status)
+		}
+		n := len(page.Schedules)
+		if !page.More || n == 0 {
+			break
+		}
+		q.AfterGroup, q.AfterName = page.Schedules[n-1].Schedule.Group, page.Schedules[n-1].Schedule.Name
 	}
-	s.settled, s.looked = settled, now
+	return nil
 }
 
 // reload plans anew what was changed.
 func (s *Schedules) reload() {
 	s.mu.Lock()
 	changed := s.changed
-	s.changed = map[scheduleID]bool{}
+	s.changed = map[persist.ScheduleName]bool{}
 	s.mu.Unlock()
-	for id := range changed {
-		schedule, err := s.cfg.Store.GetSchedule(id.group, id.name)
-		switch {
-		case errors.Is(err, persist.ErrNotFound):
-			delete(s.due, id)
-		case err != nil:
-			s.log.Error("a schedule cannot be read; it is tried again", "schedule", id.group+"/"+id.name, "in", storePause, "error", err)
-			s.due[id] = wallClock().Add(storePause)
-		default:
-			s.plan(schedule)
+	names := make([]persist.ScheduleName, 0, pageSize)
+	plan := func() {
+		found, err := s.cfg.Store.ScheduleStatusesOf(names)
+		if err != nil {
+			s.postpone(names, err)
+		} else {
+			for i, status := range found {
+				s.planOrDrop(names[i], status)
+			}
+		}
+		names = names[:0]
+	}
+	for name := range changed {
+		if names = append(names, name); len(names) == pageSize {
+			plan()
 		}
 	}
+	if len(names) > 0 {
+		plan()
+	}
+}
+
+// planOrDrop plans what was read under a name, where there was something.
+func (s *Schedules) planOrDrop(name persist.ScheduleName, status persist.ScheduleStatus) {
+	if status.Schedule.Name == "" {
+		s.agenda.drop(name)
+		return
+	}
+	s.plan(status)
 }
 
 // plan notes when to act on a schedule next.
-func (s *Schedules) plan(schedule persist.Schedule) {
-	id := scheduleID{schedule.Group, schedule.Name}
-	delete(s.due, id)
-	if schedule.State != persist.ScheduleEnabled {
+func (s *Schedules) plan(status persist.ScheduleStatus) {
+	name := persist.ScheduleName{Group: status.Schedule.Group, Name: status.Schedule.Name}
+	if status.Schedule.State != persist.ScheduleEnabled {
+		s.agenda.drop(name)
 		return
 	}
-	expression, err := ParseExpression(schedule.Expression, schedule.Timezone)
+	expression, err := s.parse(status.Schedule)
 	if err != nil { // it was checked when it was stored; the zone may be gone since
-		s.log.Error("a schedule cannot be understood and does not run; update it", "schedule", id.group+"/"+id.name, "error", err)
+		s.log.Error("a schedule cannot be understood and does not run; update it", "schedule", name, "error", err)
+		s.agenda.drop(name)
 		return
 	}
-	if now := wallClock(); s.settled && !expression.Once() && ticked(schedule).After(now.Add(clockSlack)) {
-		s.log.Warn("a schedule has run at a time that is yet to come, when the clock was wrong; it goes on from now", "schedule", id.group+"/"+id.name, "time", ticked(schedule))
-		// LastTick is what times are counted from, so it is stored.
-		tick := persist.Tick{Group: id.group, Name: id.name, Revision: schedule.Revision, After: schedule.LastTick, At: now}
-		if _, err := s.cfg.Store.Tick(tick); err != nil {
-			s.log.Error("a schedule could not be set right; it is tried again", "schedule", id.group+"/"+id.name, "in", storePause, "error", err)
-			s.due[id] = now.Add(storePause)
-			return
+	now := s.cfg.Clock.Now()
+	ahead := isAhead(status, expression, now)
+	next := nextTick(status, expression, ticked(status))
+	switch {
+	case ahead && s.trust.settled:
+		s.agenda.set(name, now, false) // decide sets it right
+	case next.IsZero():
+		s.agenda.drop(name)
+	default:
+		s.agenda.set(name, next, ahead)
+	}
+}
+
+// parse is ParseExpression that reads each time zone once: there are few of them, and
+// many schedules.
+func (s *Schedules) parse(schedule persist.Schedule) (*Expression, error) {
+	return parseExpression(schedule.Expression, schedule.Timezone, func(name string) (*time.Location, error) {
+		if zone, known := s.zones[name]; known {
+			return zone, nil
 		}
-		schedule.LastTick = now
-	}
-	if next := nextTick(schedule, expression, ticked(schedule)); !next.IsZero() {
-		s.due[id] = next
-	}
-}
-
-// actAll acts on the schedules that are due and returns when the next one is,
-// zero for never.
-func (s *Schedules) actAll(ctx context.Context) (next time.Time) {
-	now := wallClock()
-	for id, due := range s.due {
-		if ctx.Err() != nil {
-			return time.Time{}
+		zone, err := loadZone(name)
+		if err == nil {
+			s.zones[name] = zone
 		}
-		if !due.After(now) {
-			s.act(id, now)
-		}
-	}
-	for _, due := range s.due {
-		next = earlier(next, due)
-	}
-	return next
+		return zone, err
+	})
 }
 
-// act queues the event of a schedule that is due and plans the next one.
-func (s *Schedules) act(id scheduleID, now time.Time) {
-	schedule, err := s.cfg.Store.GetSchedule(id.group, id.name)
-	if errors.Is(err, persist.ErrNotFound) {
-		delete(s.due, id)
-		return
-	}
-	if err == nil {
-		s.plan(schedule)
-		if due, found := s.due[id]; !found || due.After(now) { // it was changed
-			return
-		}
-		schedule, err = s.tick(schedule, now)
-	}
-	if err != nil {
-		s.log.Error("a schedule could not run; it is tried again", "schedule", id.group+"/"+id.name, "in", storePause, "error", err)
-		s.due[id] = wallClock().Add(storePause)
-		return
-	}
-	s.plan(schedule)
-}
-
-// tick stores that a schedule was due, with its event, and returns it as it is
-// then. Of times that were missed, the last one counts and only if it is not
-// too old.
-func (s *Schedules) tick(schedule persist.Schedule, now time.Time) (persist.Schedule, error) {
-	expression, err := ParseExpression(schedule.Expression, schedule.Timezone)
-	if err != nil {
-		return schedule, err
-	}
-	at := lastTick(schedule, expression, now)
-	if at.IsZero() { // plan said otherwise
-		return schedule, fmt.Errorf("no time of %s is due", expression)
-	}
-	tick := persist.Tick{
-		Group: schedule.Group, Name: schedule.Name, Revision: schedule.Revision,
-		After: schedule.LastTick, At: at, Done: nextTick(schedule, expression, at).IsZero(), Limits: s.cfg.Limits,
-	}
-	if late := now.Sub(at); late > eventAge(schedule) {
-		s.log.Warn("a schedule was missed and is too late to be made up for", "schedule", schedule.Group+"/"+schedule.Name, "time", at, "late", late.Round(time.Second))
-	} else {
-		tick.Job = s.job(schedule, at, now)
-	}
-	_, err = s.cfg.Store.Tick(tick)
-	var size *persist.SizeError
-	if errors.Is(err, persist.ErrNotFound) || errors.Is(err, persist.ErrInvalid) || errors.As(err, &size) {
-		s.log.Error("a schedule has run in vain", "schedule", schedule.Group+"/"+schedule.Name, "time", at, "error", err)
-		tick.Job = nil
-		_, err = s.cfg.Store.Tick(tick)
-	}
-	if err != nil {
-		return schedule, err
-	}
-	if tick.Job != nil {
-		s.cfg.Wake()
-	}
-	schedule.LastTick = at
-	return schedule, nil
-}
-
-// job is the event of a schedule for one of its times.
-func (s *Schedules) job(schedule persist.Schedule, at, now time.Time) *persist.Job {
-	due := at
-	if schedule.WindowMinutes > 0 {
-		due = at.Add(rand.N(time.Duration(schedule.WindowMinutes) * time.Minute))
-	}
-	if due.Before(now) {
-		due = now
-	}
-	id := engine.NewRequestID().String()
-	target := schedule.Target
-	return &persist.Job{
-		ID: id, Function: target.Function, Qualifier: target.Qualifier, Source: engine.SourceCron.String(),
-		Enqueued: due, Due: due, // its age is counted from when it may run
-		MaxAgeSeconds: target.MaxAgeSeconds, MaxRetries: target.MaxRetries, OnFailure: target.DeadLetterARN,
-		Payload: s.event(schedule, at, id),
+// postpone has schedules tried again that the store has failed for.
+func (s *Schedules) postpone(names []persist.ScheduleName, err error) {
+	s.report.note(slog.LevelError, "schedules could not run, for the store fails; they are tried again", names[0], len(names), err)
+	again := s.cfg.Clock.Now().Add(storePause)
+	for _, name := range names {
+		s.agenda.set(name, again, true)
 	}
 }
 
-func eventAge(schedule persist.Schedule) time.Duration {
-	if seconds := schedule.Target.MaxAgeSeconds; seconds > 0 {
-		return time.Duration(seconds) * time.Second
-	}
-	return defaultEventAge
-}
-
-// ticked returns the time after which the next one counts.
-func ticked(schedule persist.Schedule) time.Time {
-	if !schedule.LastTick.IsZero() {
-		return schedule.LastTick
-	}
-	return schedule.LastModified.Add(-1) // the first time of a rate is at once
-}
-
-// rateStart is what a rate is counted from: where the clock was wrong when the
-// schedule was created, the last time that it was acted on.
-func rateStart(schedule persist.Schedule) time.Time {
-	if !schedule.Start.IsZero() {
-		return schedule.Start
-	}
-	if last := schedule.LastTick; !last.IsZero() && last.Before(schedule.Created) {
-		return last
-	}
-	return schedule.Created
-}
-
-// nextTick returns the first time of a schedule after after, zero where there
-// is none. One-time schedules have no start and end, as AWS says.
-func nextTick(schedule persist.Schedule, expression *Expression, after time.Time) time.Time {
-	if expression.Once() {
-		return expression.Next(time.Time{}, after)
-	}
-	if start := schedule.Start.Add(-1); !schedule.Start.IsZero() && after.Before(start) {
-		after = start
-	}
-	next := expression.Next(rateStart(schedule), after)
-	if !schedule.End.IsZero() && !next.Before(schedule.End) {
+// Next returns when a schedule is due next, zero for never: where it is paused or has
+// no times left. It may be called concurrently with all else.
+func (s *Schedules) Next(status persist.ScheduleStatus) time.Time {
+	if status.Schedule.State != persist.ScheduleEnabled {
 		return time.Time{}
 	}
-	return next
-}
-
-// lastTick returns the latest time of a schedule until now that was not acted
-// on, zero where there is none.
-func lastTick(schedule persist.Schedule, expression *Expression, now time.Time) time.Time {
-	after := ticked(schedule)
-	if expression.Once() {
-		return expression.Last(time.Time{}, after, now)
+	expression, err := ParseExpression(status.Schedule.Expression, status.Schedule.Timezone)
+	if err != nil {
+		return time.Time{}
 	}
-	if start := schedule.Start.Add(-1); !schedule.Start.IsZero() && after.Before(start) {
-		after = start
-	}
-	if end := schedule.End.Add(-1); !schedule.End.IsZero() && end.Before(now) {
-		now = end
-	}
-	return expression.Last(rateStart(schedule), after, now)
+	return nextTick(status, expression, ticked(status))
 }

@@ -1,147 +1,17 @@
 package scheduler
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"ledge/persist"
 )
-
-// scheduleTest has a store and Schedules in fake time, which begins at midnight
-// of 1 January 2000, UTC.
-type scheduleTest struct {
-	*testing.T
-	store     *tickStore
-	schedules *Schedules
-	start     time.Time
-	stop      func()
-}
-
-// tickStore notes ticks and refuses some.
-type tickStore struct {
-	*persist.Store
-	mu    sync.Mutex
-	start time.Time
-	ticks []string // name, time after the start, and "-" where it was left out
-	fails int
-}
-
-func (s *tickStore) Tick(tick persist.Tick) (bool, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.fails > 0 {
-		s.fails--
-		return false, errors.New("disk full")
-	}
-	acted, err := s.Store.Tick(tick)
-	if acted && err == nil {
-		text := tick.Name + " " + tick.At.Sub(s.start).String()
-		if tick.Job == nil {
-			text += " -"
-		}
-		s.ticks = append(s.ticks, text)
-	}
-	return acted, err
-}
-
-func inScheduleBubble(t *testing.T, test func(*scheduleTest)) {
-	inScheduleBubbleWith(t, t.TempDir(), test)
-}
-
-// inScheduleBubbleWith runs test with the store in dir.
-func inScheduleBubbleWith(t *testing.T, dir string, test func(*scheduleTest)) {
-	synctest.Test(t, func(t *testing.T) {
-		store, err := persist.Open(dir, persist.Options{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer func() {
-			if err := store.Close(); err != nil {
-				t.Error(err)
-			}
-		}()
-		if _, err := store.PutFunction(persist.Function{Name: "f"}, "", nil); err != nil {
-			t.Fatal(err)
-		}
-		s := &scheduleTest{T: t, start: time.Now(), store: &tickStore{Store: store, start: time.Now()}}
-		s.run()
-		test(s)
-		s.stop()
-	})
-}
-
-func (t *scheduleTest) run() {
-	t.schedules = NewSchedules(SchedulesConfig{Store: t.store, Wake: func() {}, Region: "local"})
-	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
-	go func() { ended <- t.schedules.Run(ctx) }()
-	synctest.Wait()
-	t.stop = func() {
-		cancel()
-		if err := <-ended; err != nil {
-			t.Errorf("Run: %v", err)
-		}
-		t.stop = func() {}
-	}
-}
-
-func (t *scheduleTest) create(schedule persist.Schedule) {
-	t.Helper()
-	if schedule.Group == "" {
-		schedule.Group = persist.DefaultScheduleGroup
-	}
-	if schedule.State == "" {
-		schedule.State = persist.ScheduleEnabled
-	}
-	if schedule.Target.Function == "" {
-		schedule.Target.Function = "f"
-	}
-	if _, err := t.store.CreateSchedule(schedule); err != nil {
-		t.Fatal(err)
-	}
-	t.schedules.Changed(schedule.Group, schedule.Name)
-	synctest.Wait()
-}
-
-func (t *scheduleTest) wantTicks(want ...string) {
-	t.Helper()
-	synctest.Wait()
-	t.store.mu.Lock()
-	defer t.store.mu.Unlock()
-	if !slices.Equal(t.store.ticks, want) {
-		t.Errorf("ticks %q, want %q", t.store.ticks, want)
-	}
-	t.store.ticks = nil
-}
-
-// wantSorted is wantTicks in any order of schedules.
-func (t *scheduleTest) wantSorted(want ...string) {
-	t.Helper()
-	synctest.Wait()
-	byName := func(a, b string) int { return strings.Compare(strings.Fields(a)[0], strings.Fields(b)[0]) }
-	t.store.mu.Lock()
-	slices.SortStableFunc(t.store.ticks, byName)
-	t.store.mu.Unlock()
-	t.wantTicks(want...)
-}
-
-// jobs leases all jobs, however far in the future they are due.
-func (t *scheduleTest) jobs() []persist.Job {
-	t.Helper()
-	leased, err := t.store.Lease(persist.LeaseRequest{Now: time.Now().Add(1000 * time.Hour), Limit: 1000, PerFunction: 1000})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return leased.Jobs
-}
 
 func TestSchedulesRun(t *testing.T) {
 	inScheduleBubble(t, func(t *scheduleTest) {
@@ -239,7 +109,7 @@ func TestSchedulesAfterAWrongClock(t *testing.T) {
 		t.create(persist.Schedule{Name: "rate", Expression: "rate(20 minutes)"})
 		t.create(persist.Schedule{Name: "new", Expression: "cron(0/30 * * * ? *)"})
 		t.create(persist.Schedule{Name: "once", Expression: "at(2000-01-01T00:50:00)"})
-		t.store.ticks = nil
+		t.forget()
 	})
 	inScheduleBubbleWith(t, dir, func(t *scheduleTest) { // it is 1 January 2000 again
 		time.Sleep(time.Hour - time.Second) // the clock may yet be set

@@ -65,6 +65,7 @@ type ledge struct {
 	AllowHosts    []string `json:",omitempty"`
 	AllowInvoke   []string `json:",omitempty"`
 	AllowPublish  []string `json:",omitempty"`
+	AllowBuckets  []string `json:",omitempty"`
 	NoSnapshot    bool
 }
 
@@ -103,6 +104,7 @@ func (a *api) configurationOf(fn persist.Function, qualifier string) configurati
 			AllowHosts:    fn.AllowHosts,
 			AllowInvoke:   fn.AllowInvoke,
 			AllowPublish:  fn.AllowPublish,
+			AllowBuckets:  fn.AllowBuckets,
 			NoSnapshot:    fn.NoSnapshot,
 		},
 	}

@@ -17,6 +17,7 @@ type letterStore interface {
 	DeadLetters(after uint64, limit int) (letters []persist.DeadLetter, more bool, err error)
 	GetDeadLetter(sequence uint64) (persist.DeadLetter, error)
 	DeleteDeadLetter(sequence uint64) error
+	PurgeDeadLetters(function string) (removed int, err error)
 }
 
 // letterOperations are those for dead letters. A key that is for some functions
@@ -25,6 +26,8 @@ func (a *api) letterOperations() []restjson.Operation {
 	return []restjson.Operation{
 		nodeOp("ListDeadLetters", "GET /v1/dead-letters", restjson.Read, a.listDeadLetters, "events that were given up, oldest first"),
 		nodeOp("GetDeadLetter", "GET /v1/dead-letters/{number}", restjson.Read, a.getDeadLetter, "with the event"),
+		nodeOp("RetryDeadLetter", "POST /v1/dead-letters/{number}/retry", restjson.Deploy, a.retryDeadLetter, "the event goes back into the queue, with all of its attempts before it"),
+		nodeOp("PurgeDeadLetters", "DELETE /v1/dead-letters", restjson.Deploy, a.purgeDeadLetters, "all, or those of one function"),
 		nodeOp("DeleteDeadLetter", "DELETE /v1/dead-letters/{number}", restjson.Deploy, a.deleteDeadLetter, ""),
 	}
 }
@@ -118,4 +121,53 @@ func (a *api) deleteDeadLetter(w http.ResponseWriter, r *http.Request) error {
 	}
 	w.WriteHeader(http.StatusNoContent)
 	return nil
+}
+
+// retryDeadLetter is POST /v1/dead-letters/{number}/retry.
+func (a *api) retryDeadLetter(w http.ResponseWriter, r *http.Request) error {
+	if a.Async == nil {
+		return noQueue()
+	}
+	number, err := letterNumber(r)
+	if err != nil {
+		return err
+	}
+	letter, err := a.Store.GetDeadLetter(number)
+	if err != nil {
+		return letterNotFound(err, number)
+	}
+	job, err := a.Async.RetryDeadLetter(number)
+	switch {
+	case errors.Is(err, persist.ErrNotFound):
+		return notFound(fmt.Sprintf("There is no function %s any more, for which the dead letter %d is.", letter.Job.Function, number))
+	case errors.Is(err, persist.ErrQueueFull):
+		return queueFull()
+	case err != nil:
+		return err
+	}
+	return restjson.WriteJSON(w, http.StatusAccepted, struct {
+		Number    uint64
+		RequestId string
+	}{job.Number(), job.ID})
+}
+
+// purgeDeadLetters is DELETE /v1/dead-letters?function=NAME.
+func (a *api) purgeDeadLetters(w http.ResponseWriter, r *http.Request) error {
+	function := r.URL.Query().Get("function")
+	restjson.About(r.Context(), "dead letters of "+orAllFunctions(function))
+	removed, err := a.Store.PurgeDeadLetters(function)
+	if err != nil {
+		return err
+	}
+	return restjson.WriteJSON(w, http.StatusOK, purged{removed})
+}
+
+// purged is what came of a purge.
+type purged struct{ Removed int }
+
+func orAllFunctions(function string) string {
+	if function == "" {
+		return "all functions"
+	}
+	return "function " + function
 }

@@ -9,8 +9,10 @@ import (
 )
 
 // deployRequest is PUT /v1/functions/{name}: create the function or change it,
-// with its routes, in one step. A member that is missing or null keeps what
-// the function has. Routes are added; one that the function has is replaced.
+// with its routes, in one step, and with what else has it run. A member that is
+// missing or null keeps what the function has. Routes, schedules and watches are
+// added; a route that the function has is replaced, and so are the prefixes of a
+// bucket that it watches.
 type deployRequest struct {
 	Code          code
 	Runtime       *string
@@ -26,8 +28,11 @@ type deployRequest struct {
 	AllowHosts    *[]string
 	AllowInvoke   *[]string
 	AllowPublish  *[]string
+	AllowBuckets  *[]string
 	NoSnapshot    *bool
 	Routes        []route
+	Crons         []string // schedule expressions, each of a schedule of its own
+	Watches       []watch
 	Publish       bool
 	RevisionId    string // that the function must have; empty means any
 }
@@ -38,7 +43,7 @@ func (q *deployRequest) settings() settings {
 		MemorySize: q.MemorySize, Environment: q.Environment, Layers: q.Layers,
 		Ledge: &ledgeSettings{
 			Isolation: q.Isolation, TimeoutMillis: q.TimeoutMillis, Concurrency: q.Concurrency,
-			AllowHosts: q.AllowHosts, AllowInvoke: q.AllowInvoke, AllowPublish: q.AllowPublish, NoSnapshot: q.NoSnapshot,
+			AllowHosts: q.AllowHosts, AllowInvoke: q.AllowInvoke, AllowPublish: q.AllowPublish, AllowBuckets: q.AllowBuckets, NoSnapshot: q.NoSnapshot,
 		},
 	}
 }
@@ -49,6 +54,10 @@ type deployReply struct {
 	Created    bool
 	Deployment deployment
 	Routes     []route // all routes of the function
+
+	// Those that the request names.
+	Schedules []deployedSchedule `json:",omitempty"`
+	Watches   []deployedWatch    `json:",omitempty"`
 }
 
 // deployment is engine.Deployment in JSON.
@@ -102,9 +111,17 @@ func (a *api) deploy(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	also, err := a.triggersOf(r.Context(), &req, name)
+	if err != nil {
+		return err
+	}
 	done, err := a.Reconciler.Deploy(r.Context(), change)
 	if err != nil {
 		return a.functionNotFound(err, name, "")
+	}
+	schedules, err := a.storeTriggers(&also, name)
+	if err != nil {
+		return err
 	}
 	status := http.StatusOK
 	if done.Created {
@@ -118,7 +135,7 @@ func (a *api) deploy(w http.ResponseWriter, r *http.Request) error {
 			Compiled: d.Compiled, CompileMillis: millis(d.CompileTime), InitMillis: millis(d.InitTime),
 			Snapshot: d.Snapshot, ImageBytes: d.ImageBytes, Notes: append([]string{}, d.Notes...),
 		},
-		Routes: shownRoutes(done.Routes),
+		Routes: shownRoutes(done.Routes), Schedules: schedules, Watches: also.watches,
 	}
 	return restjson.WriteJSON(w, status, reply)
 }

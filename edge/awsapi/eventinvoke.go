@@ -130,11 +130,14 @@ func (a *api) checkDestination(ctx context.Context, arn, from string) error {
 }
 
 // putEventInvokeConfig replaces the configuration: a member that is missing goes
-// back to its default.
+// back to its default. What AWS has no member for stays.
 func (a *api) putEventInvokeConfig(w http.ResponseWriter, r *http.Request) error {
 	return a.storeEventInvoke(w, r, func(name, qualifier string) (persist.AsyncConfig, error) {
-		_, err := a.Store.GetFunction(name, qualifier)
-		return persist.AsyncConfig{Function: name, Qualifier: qualifier}, err
+		if _, err := a.Store.GetFunction(name, qualifier); err != nil {
+			return persist.AsyncConfig{}, err
+		}
+		c, err := a.asyncConfig(name, qualifier)
+		return persist.AsyncConfig{Function: name, Qualifier: qualifier, Ordered: c.Ordered}, err
 	})
 }
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -80,7 +81,8 @@ func (e *fakeEngine) Provisioned(_, version string) (requested, available, alloc
 type fakeQueue struct {
 	events []string // function, qualifier and payload
 	ids    []string
-	err    error
+	err    error          // of InvokeAsync; where there is one, the others find the queue full
+	store  *persist.Store // of what is not sent with InvokeAsync
 }
 
 func (q *fakeQueue) InvokeAsync(function, qualifier string, id engine.RequestID, payload []byte) error {
@@ -89,6 +91,55 @@ func (q *fakeQueue) InvokeAsync(function, qualifier string, id engine.RequestID,
 	}
 	q.events = append(q.events, fmt.Sprintf("%s:%s %s", function, qualifier, payload))
 	q.ids = append(q.ids, id.String())
+	return nil
+}
+
+func (q *fakeQueue) Submit(job persist.Job) (persist.Job, error) {
+	stored, errs := q.SubmitAll([]persist.Job{job})
+	return stored[0], errs[0]
+}
+
+func (q *fakeQueue) SubmitAll(jobs []persist.Job) ([]persist.Job, []error) {
+	limits := persist.DefaultQueueLimits()
+	if q.err != nil {
+		limits = persist.QueueLimits{}
+	}
+	return q.store.EnqueueAll(jobs, limits)
+}
+
+func (q *fakeQueue) RetryDeadLetter(number uint64) (persist.Job, error) {
+	limits := persist.DefaultQueueLimits()
+	if q.err != nil {
+		limits = persist.QueueLimits{}
+	}
+	return q.store.RetryDeadLetter(number, limits)
+}
+
+func (q *fakeQueue) DeleteJob(number uint64) error { return q.store.DeleteJob(number) }
+
+func (q *fakeQueue) PurgeJobs(_ context.Context, function string) (int, error) {
+	removed, _, err := q.store.PurgeJobs(function)
+	return removed, err
+}
+
+// fakeExpressions takes what begins as an expression does.
+type fakeExpressions struct{}
+
+func (fakeExpressions) Check(expression, _ string) error {
+	if !strings.HasPrefix(expression, "* ") && !strings.HasPrefix(expression, "rate(") {
+		return errors.New("it is not one")
+	}
+	return nil
+}
+
+// fakePatterns takes what is an object.
+type fakePatterns struct{}
+
+func (fakePatterns) Check(pattern string) error {
+	var object map[string]any
+	if err := json.Unmarshal([]byte(pattern), &object); err != nil || object == nil {
+		return errors.New("it must be a JSON object")
+	}
 	return nil
 }
 
@@ -128,6 +179,7 @@ type node struct {
 	api     *api
 	handler http.Handler
 	alarm   []string
+	changed []string // schedules and mappings that those who run them were told of
 }
 
 func newNode(t testing.TB) *node {
@@ -145,17 +197,22 @@ func newNode(t testing.TB) *node {
 	if err != nil {
 		t.Fatal(err)
 	}
-	n := &node{t: t, store: &faultyStore{Store: store}, logs: logs, engine: &fakeEngine{}, queue: &fakeQueue{}}
+	n := &node{t: t, store: &faultyStore{Store: store}, logs: logs, engine: &fakeEngine{}, queue: &fakeQueue{store: store}}
 	n.api = newAPI(Config{
-		Reconciler: edge.New(edge.Config{Engine: n.engine, Store: n.store, Code: code, Gateway: fakeGateway{}}),
-		Store:      n.store,
-		Invoker:    n.engine,
-		Logs:       logs,
-		Async:      n.queue,
-		Region:     "eu-north-1",
-		Version:    Version{Version: "1.2.3", HTTP: "127.0.0.1:8080"},
-		Problems:   func() []string { return n.alarm },
-		Now:        func() time.Time { return time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC) },
+		Reconciler:      edge.New(edge.Config{Engine: n.engine, Store: n.store, Code: code, Gateway: fakeGateway{}}),
+		Store:           n.store,
+		Invoker:         n.engine,
+		Logs:            logs,
+		Async:           n.queue,
+		Data:            store.Data(),
+		Expressions:     fakeExpressions{},
+		ScheduleChanged: func(group, name string) { n.changed = append(n.changed, group+"/"+name) },
+		FeedChanged:     func(mapping string) { n.changed = append(n.changed, mapping) },
+		Patterns:        fakePatterns{},
+		Region:          "eu-north-1",
+		Version:         Version{Version: "1.2.3", HTTP: "127.0.0.1:8080"},
+		Problems:        func() []string { return n.alarm },
+		Now:             func() time.Time { return time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC) },
 	})
 	n.handler = n.api.handler(n.api.trust)
 	server := httptest.NewServer(n.handler)

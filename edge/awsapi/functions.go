@@ -321,7 +321,13 @@ func (a *api) deleteFunction(w http.ResponseWriter, r *http.Request) error {
 	}
 	switch {
 	case qualifier == "":
-		_, err = a.Reconciler.Delete(r.Context(), name)
+		var told func()
+		if told, err = a.feedsGoWith(name); err == nil {
+			_, err = a.Reconciler.Delete(r.Context(), name)
+		}
+		if err == nil {
+			told()
+		}
 	case qualifier == persist.Latest:
 		return invalid("$LATEST version cannot be deleted without deleting the function.")
 	case !numberPattern.MatchString(qualifier):

@@ -43,7 +43,7 @@ func FuzzDecode(f *testing.F) {
 		}
 		return true
 	}
-	a := &api{Config: Config{Region: engine.DefaultRegion, Store: emptyStore{}}}
+	a := &api{Config: Config{Region: engine.DefaultRegion, Store: emptyStore{}, Patterns: fakePatterns{}}}
 	shown := func(t *testing.T, fn persist.Function) {
 		if fn.MemoryMB < 0 || fn.TimeoutMillis < 0 {
 			t.Errorf("settings overflowed: %+v", fn)
@@ -78,7 +78,7 @@ func FuzzDecode(f *testing.F) {
 				if refused(t, mapping.start(kind, &m)) || refused(t, a.applyMapping(t.Context(), &mapping, kind, &m)) {
 					continue
 				}
-				if _, err := json.Marshal(a.mappingOf(m, "")); err != nil || m.BatchSize < 1 || m.BatchSize > 10000 || len(m.Filters) > maxFilters {
+				if _, err := a.mappingOf(m, ""); err != nil || m.BatchSize < 1 || m.BatchSize > 10000 || len(m.Filters) > maxFilters {
 					t.Errorf("mapping %+v, %v", m, err)
 				}
 			}
@@ -115,6 +115,10 @@ type emptyStore struct{ Store }
 
 func (emptyStore) GetFunction(string, string) (persist.Function, error) {
 	return persist.Function{}, persist.ErrNotFound
+}
+
+func (emptyStore) GetFeed(string) (persist.Feed, error) {
+	return persist.Feed{}, persist.ErrNotFound
 }
 
 func (emptyStore) GetLayerVersion(string, uint64) (persist.LayerVersion, error) {

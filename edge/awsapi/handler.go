@@ -41,7 +41,10 @@ type Store interface {
 	GetPolicy(function, qualifier string) (persist.Policy, error)
 	Mappings() ([]persist.EventSourceMapping, error)
 	configStore
+	feedStore
 	letterStore
+	jobStore
+	triggerStore
 }
 
 // Logs is the part of persist.Logs that the control plane reads.
@@ -61,6 +64,7 @@ type Invoker interface {
 type AsyncInvoker interface {
 	// InvokeAsync returns when the event is on disk. It borrows payload.
 	InvokeAsync(function, qualifier string, id engine.RequestID, payload []byte) error
+	jobQueue
 }
 
 var (
@@ -98,6 +102,20 @@ type Config struct {
 	Audit AuditLog
 	// Async takes invocations of type Event. Nil refuses them.
 	Async AsyncInvoker
+	// Data is what functions keep. Nil refuses operations on it.
+	Data Data
+	// Expressions judges the schedules that a deploy asks for. Nil refuses them.
+	Expressions Expressions
+	// ScheduleChanged and FeedChanged are told of the schedules and the event source
+	// mappings that a deploy made or changed: scheduler.Schedules.Changed and
+	// scheduler.Feeds.Changed. Nil where nobody runs them.
+	ScheduleChanged func(group, name string)
+	FeedChanged     func(mapping string)
+	// FeedStatus tells whether a mapping's changes are being delivered, and up to which
+	// number nothing of them is left: scheduler.Feeds.Status. Nil where nobody runs them.
+	FeedStatus func(mapping string) (running bool, passed uint64)
+	// Patterns judges the filters of event source mappings. Nil refuses filters.
+	Patterns Patterns
 	// Services are the operations of the services that are packages of their own.
 	Services []restjson.Operation
 
@@ -150,7 +168,7 @@ func newAPI(cfg Config) *api {
 	}
 	a := &api{Config: cfg, rooms: newRooms(), bodyPause: bodyPause}
 	rand.Read(a.linkKey[:]) // it never fails, see its documentation
-	a.operations = slices.Concat(a.lambdaOperations(), a.nodeOperations(), a.keyOperations(), a.letterOperations(), a.stsOperations(), cfg.Services)
+	a.operations = slices.Concat(a.lambdaOperations(), a.nodeOperations(), a.keyOperations(), a.letterOperations(), a.queueOperations(), a.feedOperations(), a.dataOperations(), a.stsOperations(), cfg.Services)
 	slices.SortStableFunc(a.operations, byName)
 	a.paths = a.newPaths()
 	return a
@@ -162,7 +180,12 @@ type admissionKey struct{}
 // handler serves the API's paths to those whom admit lets in.
 func (a *api) handler(admit admission) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		a.paths.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), admissionKey{}, admit)))
+		r, ok := withKey(r.WithContext(context.WithValue(r.Context(), admissionKey{}, admit)))
+		if !ok {
+			a.handle(a.unknownPath).ServeHTTP(w, r)
+			return
+		}
+		a.paths.ServeHTTP(w, r)
 	})
 }
 

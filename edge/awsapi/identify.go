@@ -23,7 +23,8 @@ func (a *api) identify(w http.ResponseWriter, r *http.Request, op *restjson.Oper
 	request.Connection = connectionOf(r.Context())
 	request.Changes = op.Changes()
 	request.Services = signedFor(op)
-	request.Allow = func(c identity.Caller) error { return member{c, a.Keys, op}.permit(r) }
+	signed := request.Signed()
+	request.Allow = func(c identity.Caller) error { return member{c, a.Keys, op, signed}.permit(r) }
 	request.Body = read
 	caller, err := a.Keys.Authenticate(request)
 	if err != nil {
@@ -33,7 +34,7 @@ func (a *api) identify(w http.ResponseWriter, r *http.Request, op *restjson.Oper
 	body := caller.Body
 	caller.Body = nil // it can be large, and the caller lives as long as the request
 	return admitted{
-		caller: member{caller, a.Keys, op}, keyID: caller.KeyID, name: caller.Name, body: body,
+		caller: member{caller, a.Keys, op, signed}, keyID: caller.KeyID, name: caller.Name, body: body,
 		done: func(status int) { a.Keys.Finish(caller, status) },
 	}, nil
 }
@@ -52,6 +53,7 @@ type member struct {
 	caller identity.Caller
 	keys   *identity.Keyring
 	op     *restjson.Operation
+	signed bool // the request has a signature, and not a token
 }
 
 func (m member) ARN() string { return m.caller.ARN }

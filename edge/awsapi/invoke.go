@@ -161,7 +161,7 @@ func (a *api) enqueue(w http.ResponseWriter, c *call) error {
 			Message: fmt.Sprintf("%d byte payload is too large for the Event invocation type (limit %d bytes)", len(c.payload), MaxEvent)}
 	}
 	if a.Async == nil {
-		return restjson.NotImplemented("InvocationType Event is not implemented: this node has no queue")
+		return noQueue()
 	}
 	if _, err := a.Store.GetFunction(c.name, c.qualifier); err != nil {
 		return a.functionNotFound(err, c.name, c.qualifier)
@@ -170,8 +170,7 @@ func (a *api) enqueue(w http.ResponseWriter, c *call) error {
 	w.Header().Set(requestIDHeader, id.String()) // the one that its logs have
 	err := a.Async.InvokeAsync(c.name, c.qualifier, id, c.payload)
 	if errors.Is(err, persist.ErrQueueFull) {
-		return &fault{Status: http.StatusTooManyRequests, Code: codeThrottled, Reason: "CallerRateLimitExceeded", Retry: 1,
-			Message: "Rate Exceeded: the node's queue of asynchronous invocations is full"}
+		return queueFull()
 	}
 	return a.functionNotFound(err, c.name, c.qualifier)
 }

@@ -175,5 +175,5 @@ const (
 	noteURL = "answers at http://{id}.lambda-url.{region}.localhost:PORT/ and under /_aws/lambda-url/{id}/ of the gateway; " +
 		"InvokeMode RESPONSE_STREAM is refused"
 	noteMapping = "sources are change feeds (arn:aws:dynamodb:REGION:000000000000:table/BUCKET/stream/LABEL) and MQTT topics " +
-		"(arn:aws:iot:REGION:000000000000:topicfilter/FILTER); a mapping is stored and stays Enabling until a release that has them"
+		"(arn:aws:iot:REGION:000000000000:topicfilter/FILTER); mappings of topics are stored and stay Enabling until a release that reads them; TumblingWindowInSeconds is refused"
 )

@@ -3,7 +3,9 @@ package awsapi
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 
+	"ledge/edge/awsapi/restjson"
 	"ledge/persist"
 )
 
@@ -125,7 +127,7 @@ func (a *api) applyMapping(ctx context.Context, q *mappingRequest, kind sourceKi
 		m.ReportItemFailures = len(*q.FunctionResponseTypes) > 0
 	}
 	if q.FilterCriteria != nil {
-		filters, err := q.FilterCriteria.stored()
+		filters, err := q.FilterCriteria.stored(a.Patterns)
 		if err != nil {
 			return err
 		}
@@ -181,6 +183,9 @@ func (q *mappingRequest) numbers(kind sourceKind, m *persist.EventSourceMapping)
 	if err := bad.Err(); err != nil {
 		return err
 	}
+	if m.TumblingWindowSeconds != 0 {
+		return unsupported("TumblingWindowInSeconds", "a function keeps its state in a bucket of data")
+	}
 	if kind == feedSource && m.MaxAgeSeconds != -1 && m.MaxAgeSeconds < 60 {
 		return invalid("MaximumRecordAgeInSeconds must be -1 or 60 to 604800.")
 	}
@@ -194,7 +199,7 @@ const (
 	maxPattern = 4096
 )
 
-func (c *filterCriteria) stored() ([]string, error) {
+func (c *filterCriteria) stored(checker Patterns) ([]string, error) {
 	var bad violations
 	bad.Items(len(c.Filters), "filterCriteria.filters", 0, maxFilters)
 	var patterns []string
@@ -203,8 +208,11 @@ func (c *filterCriteria) stored() ([]string, error) {
 		if len(bad) > 0 {
 			return nil, bad.Err()
 		}
-		if err := checkPattern(f.Pattern); err != nil {
-			return nil, err
+		if checker == nil {
+			return nil, restjson.NotImplemented("this control plane was started without filters")
+		}
+		if err := checker.Check(f.Pattern); err != nil {
+			return nil, invalid(fmt.Sprintf("Invalid filter pattern definition. (%s)", err))
 		}
 		patterns = append(patterns, f.Pattern)
 	}

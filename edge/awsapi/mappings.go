@@ -1,7 +1,6 @@
 package awsapi
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -39,7 +38,10 @@ const (
 // kindOfSource returns what an ARN names, or a *fault that says why it cannot
 // be a source here.
 func kindOfSource(arn string) (sourceKind, error) {
-	if feedPattern.MatchString(arn) {
+	if found := feedPattern.FindStringSubmatch(arn); found != nil {
+		if err := persist.CheckBucket(found[1]); err != nil {
+			return 0, invalid(fmt.Sprintf("Unrecognized event source, %s: %s", arn, err))
+		}
 		return feedSource, nil
 	}
 	if found := topicPattern.FindStringSubmatch(arn); found != nil {
@@ -68,13 +70,13 @@ func checkTopicFilter(filter string) error {
 	return nil
 }
 
-// waitsFor says what a mapping waits for. Feeds and the broker are parts that a node of this
-// release has not.
+// waitsFor is the StateTransitionReason of a mapping whose kind of source the node does
+// not read: the broker is a part that this release has not.
 func (k sourceKind) waitsFor() string {
 	if k == topicSource {
 		return "Waiting for the node's MQTT broker, which this release does not have"
 	}
-	return "Waiting for the node's change feeds, which this release does not have"
+	return "Waiting for the node's change feeds"
 }
 
 // defaultBatch is Lambda's BatchSize for DynamoDB streams; topics deliver one by
@@ -115,23 +117,35 @@ type filterCriteria struct {
 
 type filter struct{ Pattern string }
 
-// mappingOf shows a mapping in state: what is stored does not run yet, so a
-// mapping that is wanted is always "Enabling".
-func (a *api) mappingOf(m persist.EventSourceMapping, state string) mappingConfiguration {
+// mappingOf shows a mapping in state, or, where that is empty, in the one that it is in.
+func (a *api) mappingOf(m persist.EventSourceMapping, state string) (mappingConfiguration, error) {
 	kind, err := kindOfSource(m.Source)
-	reason := "User action"
+	reason, result := "User action", "No records processed"
+	if kind == feedSource {
+		feed, err := a.Store.GetFeed(m.ID)
+		if err != nil && !errors.Is(err, persist.ErrNotFound) { // it is gone, or not begun
+			return mappingConfiguration{}, err
+		}
+		if feed.LastResult != "" {
+			result = feed.LastResult
+		}
+	}
 	switch {
 	case state != "":
-	case !m.Enabled:
-		state = "Disabled"
-	case err != nil: // stored by a release that knew more
-		state, reason = "Enabling", err.Error()
+	case err != nil && m.Enabled: // stored by a release that knew more
+		state, reason = stateEnabling, err.Error()
+	case kind == feedSource:
+		if state = a.stateOf(&m); state == stateEnabling {
+			reason = kind.waitsFor()
+		}
+	case m.Enabled:
+		state, reason = stateEnabling, kind.waitsFor()
 	default:
-		state, reason = "Enabling", kind.waitsFor()
+		state = stateDisabled
 	}
 	shown := mappingConfiguration{
 		UUID: m.ID, EventSourceMappingArn: a.mappingArn(m.ID), EventSourceArn: m.Source, FunctionArn: a.arn(m.Function, m.Qualifier),
-		State: state, StateTransitionReason: reason, LastProcessingResult: "No records processed", LastModified: epochOf(m.LastModified),
+		State: state, StateTransitionReason: reason, LastProcessingResult: result, LastModified: epochOf(m.LastModified),
 		BatchSize: m.BatchSize, MaximumBatchingWindowInSeconds: m.BatchWindowSeconds, BisectBatchOnFunctionError: m.BisectBatch,
 		MaximumRecordAgeInSeconds: m.MaxAgeSeconds, ParallelizationFactor: m.Parallel,
 		TumblingWindowInSeconds: m.TumblingWindowSeconds, StartingPosition: m.Start,
@@ -151,7 +165,16 @@ func (a *api) mappingOf(m persist.EventSourceMapping, state string) mappingConfi
 	if m.OnFailure != "" {
 		shown.DestinationConfig = &destinationConfig{OnFailure: &destination{&m.OnFailure}}
 	}
-	return shown
+	return shown, nil
+}
+
+// writeMapping answers with a mapping in state, as mappingOf does.
+func (a *api) writeMapping(w http.ResponseWriter, status int, m persist.EventSourceMapping, state string) error {
+	shown, err := a.mappingOf(m, state)
+	if err != nil {
+		return err
+	}
+	return restjson.WriteJSON(w, status, shown)
 }
 
 const reportItemFailures = "ReportBatchItemFailures"
@@ -170,6 +193,9 @@ func (a *api) createMapping(w http.ResponseWriter, r *http.Request) error {
 	}
 	kind, err := kindOfSource(*req.EventSourceArn)
 	if err != nil {
+		return err
+	}
+	if err := a.permitSource(r.Context(), *req.EventSourceArn); err != nil {
 		return err
 	}
 	if err := checkTags(req.Tags); err != nil {
@@ -193,13 +219,14 @@ func (a *api) createMapping(w http.ResponseWriter, r *http.Request) error {
 		return conflict(fmt.Sprintf("An event source mapping with event source arn (\" %s \") and function (\" %s \") already exists.", m.Source, name))
 	}
 	if err != nil {
-		return a.functionNotFound(err, name, qualifier)
+		return a.functionNotFound(dataFault(err, ""), name, qualifier)
 	}
+	a.feedChanged(stored.ID)
 	state := "Creating"
 	if !stored.Enabled {
 		state = ""
 	}
-	return restjson.WriteJSON(w, http.StatusAccepted, a.mappingOf(stored, state))
+	return a.writeMapping(w, http.StatusAccepted, stored, state)
 }
 
 // mappingTarget returns the function that a request's body names, which must
@@ -246,7 +273,7 @@ func (a *api) getMapping(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return restjson.WriteJSON(w, http.StatusOK, a.mappingOf(m, ""))
+	return a.writeMapping(w, http.StatusOK, m, "")
 }
 
 func (a *api) updateMapping(w http.ResponseWriter, r *http.Request) error {
@@ -267,6 +294,10 @@ func (a *api) updateMapping(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	if err := a.permitSource(r.Context(), m.Source); err != nil {
+		return err
+	}
+	was := m.Enabled
 	if err := a.applyMapping(r.Context(), &req, kind, &m); err != nil {
 		return err
 	}
@@ -275,9 +306,10 @@ func (a *api) updateMapping(w http.ResponseWriter, r *http.Request) error {
 		return conflict("Another event source mapping has the same event source and function: " + err.Error())
 	}
 	if err != nil {
-		return a.functionNotFound(err, m.Function, m.Qualifier)
+		return a.functionNotFound(dataFault(err, ""), m.Function, m.Qualifier)
 	}
-	return restjson.WriteJSON(w, http.StatusAccepted, a.mappingOf(stored, ""))
+	a.feedChanged(stored.ID)
+	return a.writeMapping(w, http.StatusAccepted, stored, a.stateAfter(kind, was, stored.Enabled))
 }
 
 func (a *api) deleteMapping(w http.ResponseWriter, r *http.Request) error {
@@ -288,7 +320,8 @@ func (a *api) deleteMapping(w http.ResponseWriter, r *http.Request) error {
 	if m, err = a.Store.DeleteMapping(m.ID); err != nil {
 		return mappingNotFound(err)
 	}
-	return restjson.WriteJSON(w, http.StatusAccepted, a.mappingOf(m, "Deleting"))
+	a.feedChanged(m.ID)
+	return a.writeMapping(w, http.StatusAccepted, m, "Deleting")
 }
 
 func (a *api) listMappings(w http.ResponseWriter, r *http.Request) error {
@@ -325,17 +358,11 @@ func (a *api) listMappings(w http.ResponseWriter, r *http.Request) error {
 		NextMarker          string `json:",omitempty"`
 	}{EventSourceMappings: []mappingConfiguration{}, NextMarker: next}
 	for _, m := range page {
-		reply.EventSourceMappings = append(reply.EventSourceMappings, a.mappingOf(m, ""))
+		shown, err := a.mappingOf(m, "")
+		if err != nil {
+			return err
+		}
+		reply.EventSourceMappings = append(reply.EventSourceMappings, shown)
 	}
 	return restjson.WriteJSON(w, http.StatusOK, reply)
-}
-
-// checkPattern refuses an event pattern that is no JSON object. What it may say
-// is for the part that filters.
-func checkPattern(pattern string) error {
-	var object map[string]json.RawMessage
-	if err := json.Unmarshal([]byte(pattern), &object); err != nil || object == nil {
-		return invalid("Invalid filter pattern definition. (it must be a JSON object)")
-	}
-	return nil
 }

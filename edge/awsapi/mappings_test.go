@@ -3,8 +3,11 @@ package awsapi
 import (
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
+
+	"ledge/persist"
 )
 
 const (
@@ -15,6 +18,10 @@ const (
 
 func TestEventSourceMappings(t *testing.T) {
 	n := newNode(t)
+	running := map[string]bool{}
+	var changed []string
+	n.api.FeedStatus = func(mapping string) (bool, uint64) { return running[mapping], 0 }
+	n.api.FeedChanged = func(mapping string) { changed = append(changed, mapping) }
 	n.create("hello")
 	n.create("other")
 	made := n.want(http.StatusAccepted, "POST", mappingsPath, object{
@@ -35,11 +42,30 @@ func TestEventSourceMappings(t *testing.T) {
 			t.Errorf("%s is %s, want %s", member, got, want)
 		}
 	}
-	// It is never shown as one that runs.
-	if r := n.want(http.StatusOK, "GET", mappingsPath+"/"+id, nil); r.text(t, "State") != "Enabling" || !strings.Contains(r.text(t, "StateTransitionReason"), "change feeds") {
+	// It is shown as what it is.
+	if r := n.want(http.StatusOK, "GET", mappingsPath+"/"+id, nil); r.text(t, "State") != "Enabling" || !strings.Contains(r.text(t, "StateTransitionReason"), "change feeds") ||
+		r.text(t, "LastProcessingResult") != "No records processed" {
 		t.Errorf("stored %s", r.body)
 	}
-	if r := n.want(http.StatusAccepted, "PUT", mappingsPath+"/"+id, object{"Enabled": false, "BatchSize": 20}); r.text(t, "State") != "Disabled" || r.text(t, "BatchSize") != "20" || r.text(t, "MaximumRecordAgeInSeconds") != "60" {
+	running[id] = true
+	if err := n.store.SettleFeed(persist.FeedStep{Mapping: id, Lanes: 1, Result: "PROBLEM: Function call failed: no"}); err != nil {
+		t.Fatal(err)
+	}
+	if r := n.want(http.StatusOK, "GET", mappingsPath+"/"+id, nil); r.text(t, "State") != "Enabled" || r.text(t, "StateTransitionReason") != "User action" ||
+		r.text(t, "LastProcessingResult") != "PROBLEM: Function call failed: no" {
+		t.Errorf("running %s", r.body)
+	}
+	if r := n.want(http.StatusAccepted, "PUT", mappingsPath+"/"+id, object{"BatchSize": 11}); r.text(t, "State") != "Updating" {
+		t.Errorf("updated %s", r.body)
+	}
+	if r := n.want(http.StatusAccepted, "PUT", mappingsPath+"/"+id, object{"Enabled": false, "BatchSize": 20}); r.text(t, "State") != "Disabling" || r.text(t, "BatchSize") != "20" || r.text(t, "MaximumRecordAgeInSeconds") != "60" {
+		t.Errorf("disabled %s", r.body)
+	}
+	if r := n.want(http.StatusOK, "GET", mappingsPath+"/"+id, nil); r.text(t, "State") != "Disabling" {
+		t.Errorf("its last batch runs: %s", r.body)
+	}
+	delete(running, id)
+	if r := n.want(http.StatusOK, "GET", mappingsPath+"/"+id, nil); r.text(t, "State") != "Disabled" {
 		t.Errorf("disabled %s", r.body)
 	}
 	if r := n.want(http.StatusAccepted, "PUT", mappingsPath+"/"+id, object{"Enabled": true, "FunctionName": "hello:$LATEST", "FilterCriteria": object{}, "DestinationConfig": object{}}); r.text(t, "State") != "Enabling" ||
@@ -83,9 +109,16 @@ func TestEventSourceMappings(t *testing.T) {
 	for _, method := range []string{"GET", "PUT", "DELETE"} {
 		n.refused(404, codeNotFound, "The resource you requested does not exist.", method, mappingsPath+"/"+id, nil)
 	}
+	if want := []string{id, id, id, id, topics.text(t, "UUID"), id}; !slices.Equal(slices.Sorted(slices.Values(changed)), slices.Sorted(slices.Values(want))) {
+		t.Errorf("told of %v, want %v", changed, want)
+	}
+	changed = nil
 	// A function takes its mappings with it.
 	n.want(http.StatusNoContent, "DELETE", functions+"/other", nil)
 	n.refused(404, codeNotFound, "does not exist", "GET", mappingsPath+"/"+topics.text(t, "UUID"), nil)
+	if len(changed) != 1 || changed[0] != topics.text(t, "UUID") {
+		t.Errorf("told of %v", changed)
+	}
 }
 
 // TestBadMappings is the table of what a mapping may not be.
@@ -106,6 +139,8 @@ func TestBadMappings(t *testing.T) {
 		{"SQS", object{"FunctionName": "hello", "EventSourceArn": "arn:aws:sqs:eu-north-1:000000000000:q"}, codeInvalid, "Unrecognized event source, arn:aws:sqs:eu-north-1:000000000000:q is of sqs; the sources of this node are change feeds"},
 		{"Kinesis", object{"FunctionName": "hello", "EventSourceArn": "arn:aws:kinesis:eu-north-1:000000000000:stream/s"}, codeInvalid, "is of kinesis"},
 		{"table without stream", object{"FunctionName": "hello", "EventSourceArn": "arn:aws:dynamodb:eu-north-1:000000000000:table/orders"}, codeInvalid, "table/BUCKET/stream/LABEL"},
+		{"no bucket", object{"FunctionName": "hello", "EventSourceArn": "arn:aws:dynamodb:eu-north-1:000000000000:table/-x/stream/LATEST"}, codeInvalid, "the bucket name"},
+		{"bucket of nobody", object{"FunctionName": "hello", "EventSourceArn": "arn:aws:dynamodb:eu-north-1:000000000000:table/function.nobody/stream/LATEST", "StartingPosition": "LATEST"}, codeInvalid, "does not exist"},
 		{"no ARN", object{"FunctionName": "hello", "EventSourceArn": "orders"}, codeInvalid, "Unrecognized event source"},
 		{"bad filter", object{"FunctionName": "hello", "EventSourceArn": "arn:aws:iot:eu-north-1:000000000000:topicfilter/a/#/b"}, codeInvalid, "topic filter"},
 		{"Kafka", object{"FunctionName": "hello", "EventSourceArn": feed, "StartingPosition": "LATEST", "Topics": []string{"t"}}, codeInvalid, "Kafka"},
@@ -137,6 +172,7 @@ func TestBadMappings(t *testing.T) {
 		{"young records", feeding, object{"MaximumRecordAgeInSeconds": 59}, codeInvalid, "-1 or 60"},
 		{"parallel", feeding, object{"ParallelizationFactor": 11}, codeValidation, "parallelizationFactor"},
 		{"tumbling", feeding, object{"TumblingWindowInSeconds": 901}, codeValidation, "tumblingWindowInSeconds"},
+		{"tumbling windows", feeding, object{"TumblingWindowInSeconds": 30}, codeInvalid, "TumblingWindowInSeconds is not supported"},
 		{"bisected messages", listening, object{"BisectBatchOnFunctionError": true}, codeInvalid, "not valid for topics"},
 		{"response type", feeding, object{"FunctionResponseTypes": []string{"All"}}, codeValidation, "functionResponseTypes"},
 		{"pattern", feeding, object{"FilterCriteria": object{"Filters": []object{{"Pattern": "["}}}}, codeInvalid, "Invalid filter pattern definition."},

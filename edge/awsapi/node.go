@@ -22,7 +22,7 @@ func (a *api) nodeOperations() []restjson.Operation {
 		nodeOp("GetVersion", "GET /v1/version", restjson.Read, a.getVersion, ""),
 		nodeOp("GetHealth", "GET /v1/health", restjson.Read, a.getHealth, ""),
 		nodeOp("ListOperations", "GET /v1/operations", restjson.Read, a.listOperations, ""),
-		large(nodeOp("Deploy", "PUT /v1/functions/{name}", restjson.Deploy, a.deploy, "code, settings and routes of a function in one step"), MaxUpload),
+		large(nodeOp("Deploy", "PUT /v1/functions/{name}", restjson.Deploy, a.deploy, "code, settings and routes of a function in one step, and the schedules and feeds that run it"), MaxUpload),
 		nodeOp("ReadLogs", "GET /v1/functions/{name}/logs", restjson.Read, a.readLogs, ""),
 		inBody(nodeOp("PutRoute", "PUT /v1/routes", restjson.Deploy, a.putRoute, "")),
 		inBody(nodeOp("DeleteRoute", "DELETE /v1/routes", restjson.Deploy, a.deleteRoute, "")),

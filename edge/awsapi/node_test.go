@@ -141,6 +141,12 @@ func TestRoutes(t *testing.T) {
 	if want := `{"Routes":[{"Route":"$default","Function":"b","Payload":"2.0"},{"Route":"GET /a/{id}","Function":"b","Payload":"2.0"}]}`; string(list.body) != want {
 		t.Errorf("routes %s", list.body)
 	}
+	for _, async := range []string{"never", "always"} {
+		if r := n.want(http.StatusOK, "PUT", "/v1/routes", object{"Route": "GET /a/{id}", "Function": "b", "Replace": true, "Async": async}); r.text(t, "Async") != async {
+			t.Errorf("route %s", r.body)
+		}
+	}
+	n.refused(400, codeInvalid, "become events", "PUT", "/v1/routes", object{"Route": "GET /x", "Function": "b", "Async": "often"})
 	if of := n.want(http.StatusOK, "GET", "/v1/routes?function=a", nil); string(of.body) != `{"Routes":[]}` {
 		t.Errorf("routes of a: %s", of.body)
 	}

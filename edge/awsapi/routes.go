@@ -20,6 +20,7 @@ type route struct {
 	Payload     string // "2.0", the default, or "raw"
 	ContentType string `json:",omitempty"` // of raw replies
 	CORS        *cors  `json:",omitempty"`
+	Async       string `json:",omitempty"` // which requests become events: "allow", the default, those that ask for it; "never"; "always"
 }
 
 // stored returns the record of a route that a client sent. The gateway checks
@@ -37,7 +38,7 @@ func (q *route) stored() (persist.Route, error) {
 	}
 	record := persist.Route{
 		Method: method, Path: path, Function: q.Function, Qualifier: q.Qualifier,
-		Payload: q.Payload, ContentType: q.ContentType, CORS: q.CORS.stored(),
+		Payload: q.Payload, ContentType: q.ContentType, CORS: q.CORS.stored(), Async: q.Async,
 	}
 	return record, nil
 }
@@ -45,7 +46,7 @@ func (q *route) stored() (persist.Route, error) {
 func shownRoute(r persist.Route) route {
 	shown := route{
 		Route: r.Key(), Function: r.Function, Qualifier: r.Qualifier,
-		Payload: r.Payload, ContentType: r.ContentType, CORS: shownCORS(r.CORS),
+		Payload: r.Payload, ContentType: r.ContentType, CORS: shownCORS(r.CORS), Async: r.Async,
 	}
 	if shown.Payload == "" {
 		shown.Payload = edge.PayloadV2

@@ -67,6 +67,7 @@ func newGuarded(t *testing.T) *guarded {
 		Invoker:    fake,
 		Keys:       g.keys,
 		Audit:      store,
+		Data:       store.Data(),
 		Now:        clock,
 		Services: []restjson.Operation{
 			{Service: "test", Name: "Fail", Method: "POST", Path: "/test/fail", Access: restjson.Deploy, Serve: func(http.ResponseWriter, *http.Request) error {
@@ -153,6 +154,8 @@ func aboutHello(op restjson.Operation) (path, body string) {
 		switch p {
 		case "{name}":
 			return "hello"
+		case "{bucket}":
+			return persist.OwnBucket("hello")
 		case "{arn}", "{resource}", "{ResourceArn}", "{resource_arn}", "{ARN}":
 			return "arn:aws:" + op.Service + ":us-east-1:000000000000:function:hello"
 		}
@@ -161,7 +164,7 @@ func aboutHello(op restjson.Operation) (path, body string) {
 	if op.Name == "DeleteRoute" {
 		path += "?route=GET%20/hello"
 	}
-	return path, `{"FunctionName":"hello","Function":"hello","Route":"GET /hello","Name":"hello"}`
+	return path, `{"FunctionName":"hello","Function":"hello","Route":"GET /hello","Name":"hello","Writes":[{"Bucket":"function.hello"}]}`
 }
 
 // TestEveryOperationAsksWhoIsThere: no operation is served without credentials,

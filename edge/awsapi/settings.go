@@ -33,6 +33,7 @@ type ledgeSettings struct {
 	AllowHosts    *[]string
 	AllowInvoke   *[]string
 	AllowPublish  *[]string
+	AllowBuckets  *[]string
 	NoSnapshot    *bool
 }
 
@@ -160,6 +161,7 @@ func (s *ledgeSettings) apply(fn *persist.Function) error {
 	set(&fn.AllowHosts, s.AllowHosts)
 	set(&fn.AllowInvoke, s.AllowInvoke)
 	set(&fn.AllowPublish, s.AllowPublish)
+	set(&fn.AllowBuckets, s.AllowBuckets)
 	set(&fn.NoSnapshot, s.NoSnapshot)
 	return nil
 }

@@ -17,6 +17,7 @@ func TestHandlerDoesNotAllocate(t *testing.T) {
 		"2.0":       {route(t, "GET /hello/{name}"), browserRequest, shapedReply},
 		"2.0 bare":  {route(t, "GET /hello/{name}"), browserRequest, `{"hello":"J\u00f6rg"}`},
 		"2.0 post":  {route(t, "$default"), "POST / HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 7\r\n\r\n{\"a\":1}", shapedReply},
+		"no event":  {raw(route(t, "POST /raw")), post("/raw", "X-Amz-Invocation-Type: RequestResponse", "ok"), "ok"},
 		"not found": {route(t, "GET /other"), browserRequest, ""},
 	} {
 		t.Run(name, func(t *testing.T) {

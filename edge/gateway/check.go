@@ -21,6 +21,8 @@ func (r Route) checkOfAPI(kind Kind) error {
 	switch {
 	case r.CORS != nil:
 		return &RouteError{r.Key(), "CORS is set for one route of an API", "set it for the stage"}
+	case r.Events != EventsOnRequest:
+		return &RouteError{r.Key(), "it says whether it takes events, and is of an API", "set it for one of the node's own routes"}
 	case r.Timeout < 0:
 		return &RouteError{r.Key(), fmt.Sprintf("the timeout %s is negative", r.Timeout), "leave it zero for the function's own"}
 	case kind == KindREST && r.Payload == PayloadV2 && r.Mock == nil:
@@ -39,6 +41,8 @@ func (r Route) checkOfAPI(kind Kind) error {
 
 func (r Route) checkFunction() error {
 	switch {
+	case r.Events > EventsAlways:
+		return &RouteError{r.Key(), fmt.Sprintf("%d is not a way to take events", r.Events), "use EventsOnRequest, EventsNever or EventsAlways"}
 	case !engine.ValidName(r.Function):
 		return &RouteError{r.Key(), fmt.Sprintf("%q is not a function name", r.Function), "name a deployed function"}
 	case !validQualifier(r.Qualifier):

@@ -19,6 +19,9 @@ type Invoker interface {
 // Config says how a Server serves. Zero fields take their defaults.
 type Config struct {
 	Invoker Invoker // required
+	// Queue takes the requests that become events, see Events. Nil answers them
+	// with 501.
+	Queue Queue
 
 	// MaxBody is the largest request body in bytes; a larger one is answered
 	// with 413. Default 6 MiB, as the payload of AWS Lambda.

@@ -30,6 +30,17 @@
 // {param} from the left, and a named method beats ANY. CONNECT and TRACE never
 // match. Where nothing matches the answer is 404 {"message":"Not Found"}.
 //
+// # Events
+//
+// A request with "X-Amz-Invocation-Type: Event" for a route of the node or for a
+// function URL becomes an event, as AWS Lambda's Invoke has it: it waits in the
+// queue, and the answer is 202, without a body and with its ID, when it is on
+// disk. X-Ledge-Dedup-Id and X-Ledge-Order-Key are the event's. What guards the
+// route comes first. An event may have 1 MiB; more is 413, and 429 says that the
+// queue is full. A route may refuse events, or make events of all its requests,
+// see Events. In APIs of API Gateway the header means nothing, as on AWS: there
+// it is for the caller of Lambda, which is the API.
+//
 // # APIs
 //
 // A request is for an API if its path begins with /_aws/execute-api/{id}, for a

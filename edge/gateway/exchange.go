@@ -203,12 +203,17 @@ func (s *Server) describe(ctx *fasthttp.RequestCtx, x *exchange, t *target, path
 	}
 }
 
-// invoke runs the function of a route and makes its reply the response. For an
-// event, x.source is filled in.
+// invoke runs the function of a route and makes its reply the response, or queues
+// the request. For a payload that is an event, x.source is filled in.
 func (s *Server) invoke(ctx *fasthttp.RequestCtx, x *exchange, t *target) {
 	out := &ctx.Response
 	x.inv.Function, x.inv.Qualifier = t.route.Function, t.route.Qualifier
 	x.inv.Source = engine.SourceHTTP
+	event, no := t.isEvent(&ctx.Request.Header)
+	if no.status != 0 {
+		no.answer(out)
+		return
+	}
 	switch t.route.Payload {
 	case PayloadV2:
 		x.event = appendEvent(x.event[:0], &x.source, &x.pairs)
@@ -218,6 +223,10 @@ func (s *Server) invoke(ctx *fasthttp.RequestCtx, x *exchange, t *target) {
 		x.inv.Payload = x.event
 	default:
 		x.inv.Payload = ctx.Request.Body()
+	}
+	if event {
+		s.enqueue(ctx, x, t)
+		return
 	}
 	err := s.cfg.Invoker.Invoke(&x.caller, &x.inv, &x.res)
 	switch {

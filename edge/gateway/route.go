@@ -39,6 +39,8 @@ type Route struct {
 
 	CORS *CORS // nil: the function sees OPTIONS requests and sets its own headers
 
+	Events Events // whether requests may become events; not of a route of an API
+
 	// What follows is for routes of an API, see NewAPIs; a Table has none of it.
 
 	Mock        *Mock       // answers in place of a Function

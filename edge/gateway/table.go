@@ -37,6 +37,7 @@ type target struct {
 	// request's ID and its time.
 	head, context, routeStage, variables []byte
 	cors                                 *corsHeaders
+	events                               Events
 
 	stage *stage // nil: it is one of the node's own
 	guard *guard // nil: everybody may pass
@@ -128,7 +129,7 @@ func (t *Table) slot(p pattern) **target {
 // newTarget makes a route ready; of is the stage that it belongs to, nil for one
 // of the node's own.
 func newTarget(r Route, p pattern, of *stage) *target {
-	t := &target{route: r, key: r.Key(), stage: of}
+	t := &target{route: r, key: r.Key(), stage: of, events: r.Events}
 	if r.Payload == PayloadRaw && r.ContentType == "" {
 		t.route.ContentType = "application/octet-stream"
 	}
@@ -143,6 +144,9 @@ func newTarget(r Route, p pattern, of *stage) *target {
 	}
 	if of != nil {
 		t.cors = of.cors
+		if of.api.kind != KindURL {
+			t.events = eventsOfAWS
+		}
 	}
 	return t.as(r.Payload)
 }

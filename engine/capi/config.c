@@ -91,6 +91,7 @@ wasmtime_linker_t *ledge_linker_new(wasm_engine_t *engine, char **message, size_
   wasmtime_linker_t *linker = wasmtime_linker_new(engine);
   wasmtime_error_t *error = ledge_define_wasi(linker);
   if (!error) error = ledge_define_extism(linker);
+  if (!error) error = ledge_define_user(linker);
   if (!error) error = ledge_define_language(linker);
   if (!error) return linker;
   *message = ledge_take_error(error, message_len);

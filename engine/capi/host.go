@@ -83,6 +83,53 @@ func (in *Instance) place(value []byte) (C.uint64_t, error) {
 	return offset, nil
 }
 
+// ledgeUserCall answers a plug-in's call of extism:host/user, as ledgeHostCall.
+//
+//export ledgeUserCall
+func ledgeUserCall(c *C.ledge_instance, op C.int, blocks *C.ledge_bytes, number C.int64_t, result *C.int64_t) (refused *C.char) {
+	defer func() {
+		if p := recover(); p != nil {
+			refused = C.CString(fmt.Sprintf("host call panicked: %v", p))
+		}
+	}()
+	in := cgo.Handle(c.host).Value().(*Instance)
+	call := UserCall{Op: UserOp(op), Number: int64(number)}
+	for i, block := range unsafe.Slice(blocks, C.LEDGE_USER_BLOCKS) {
+		if block.data != nil {
+			call.Args[i] = goBytes(block.data, block.len)
+		} else if block.given {
+			call.Wild = true
+		}
+	}
+	if err := in.answerUser(call, result); err != nil {
+		return C.CString(err.Error())
+	}
+	return nil
+}
+
+// answerUser places the reply after the arguments were used: the kernel's memory may
+// move for it.
+func (in *Instance) answerUser(call UserCall, result *C.int64_t) error {
+	reply, err := in.host.User(call)
+	if err != nil {
+		return err
+	}
+	in.c.user_status = C.int32_t(reply.Status)
+	if reply.Sequence != 0 {
+		in.c.user_sequence = C.int64_t(reply.Sequence)
+	}
+	if in.c.user_error, err = in.place(reply.Error); err != nil {
+		return err
+	}
+	*result = C.int64_t(reply.Number)
+	if reply.Block != nil {
+		offset, err := in.place(reply.Block)
+		*result = C.int64_t(offset)
+		return err
+	}
+	return nil
+}
+
 // answerLanguage answers a call of a language runtime: the reply's head and body
 // lie behind each other in one block of the kernel.
 func (in *Instance) answerLanguage(op int, head, body []byte, at *C.uint64_t) error {

@@ -150,6 +150,9 @@ static void begin(ledge_instance *in, const uint8_t *input, size_t input_len, in
   in->wanting = false;
   in->init_ns = 0;
   in->http_status = 0;
+  in->user_status = 0;
+  in->user_sequence = 0;
+  in->user_error = 0;
   in->http_headers = 0;
   in->host_body = in->host_head = 0;
   in->failed = false;

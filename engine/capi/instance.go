@@ -38,10 +38,46 @@ type Host interface {
 	VarDelete(key []byte) error
 	// HTTP takes the Extism request object and body.
 	HTTP(request, body []byte) (status int, headers, reply []byte, err error)
+	// User answers a plug-in's call of extism:host/user. What the guest shall hear of
+	// goes into the reply; an error ends the Invocation.
+	User(call UserCall) (UserReply, error)
 	// Call answers a language runtime: an operation, its JSON object and its
 	// bytes. What the guest shall hear of goes into the reply; an error ends the
 	// Invocation.
 	Call(op int, head, body []byte) (Reply, error)
+}
+
+// UserOp is what a UserCall asks for.
+type UserOp int
+
+// What plug-ins may ask for; testdata/functions/ledge.h describes it.
+const (
+	UserGet       UserOp = C.LEDGE_USER_GET
+	UserPut       UserOp = C.LEDGE_USER_PUT
+	UserDelete    UserOp = C.LEDGE_USER_DELETE
+	UserCAS       UserOp = C.LEDGE_USER_CAS
+	UserIncrement UserOp = C.LEDGE_USER_INCREMENT
+	UserList      UserOp = C.LEDGE_USER_LIST
+	UserTransact  UserOp = C.LEDGE_USER_TRANSACT
+	UserPublish   UserOp = C.LEDGE_USER_PUBLISH
+	UserInvoke    UserOp = C.LEDGE_USER_INVOKE
+)
+
+// UserCall is a call of extism:host/user. Its bytes are borrowed.
+type UserCall struct {
+	Op     UserOp
+	Args   [C.LEDGE_USER_BLOCKS][]byte // in order; nil: the offset 0
+	Number int64                       // the argument that is no block
+	Wild   bool                        // an argument is neither 0 nor the offset of a block
+}
+
+// UserReply answers a UserCall. The slices are copied.
+type UserReply struct {
+	Status   int    // as the guest gets it
+	Error    []byte // what it is told of a failure
+	Block    []byte // the result; where it is nil the result is Number
+	Number   int64
+	Sequence int64 // 0 leaves what the guest was told last
 }
 
 // Reply answers Host.Call. The slices are copied.

@@ -92,8 +92,7 @@ static bool inside(const ledge_kernel *k, uint64_t offset, uint64_t n) {
   return offset <= k->top && n <= k->top - offset;
 }
 
-// What a block holds; NULL and 0 for no block.
-static const uint8_t *content(ledge_kernel *k, uint64_t offset, size_t *len) {
+const uint8_t *ledge_kernel_content(ledge_kernel *k, uint64_t offset, size_t *len) {
   ledge_block *b = find(k, offset);
   *len = b ? b->len : 0;
   return b ? k->data + b->offset : NULL;
@@ -226,7 +225,7 @@ HOST(env_config_get) {
   IN;
   const ledge_template *t = in->template;
   size_t len;
-  const uint8_t *key = content(&in->kernel, (uint64_t)args[0].i64, &len);
+  const uint8_t *key = ledge_kernel_content(&in->kernel, (uint64_t)args[0].i64, &len);
   args[0].i64 = 0;
   for (size_t i = 0; key && i + 1 < t->nenv; i++) {
     if (strlen(t->env_names[i]) != len || memcmp(t->env_names[i], key, len) != 0) continue;
@@ -253,15 +252,15 @@ static wasm_trap_t *ask(ledge_instance *in, int op, const uint8_t *request, size
 HOST(env_var_get) {
   IN;
   size_t len;
-  const uint8_t *key = content(&in->kernel, (uint64_t)args[0].i64, &len);
+  const uint8_t *key = ledge_kernel_content(&in->kernel, (uint64_t)args[0].i64, &len);
   return ask(in, LEDGE_HOST_VAR_GET, key, len, NULL, 0, &args[0].i64);
 }
 
 HOST(env_var_set) {
   IN;
   size_t key_len, value_len;
-  const uint8_t *key = content(&in->kernel, (uint64_t)args[0].i64, &key_len);
-  const uint8_t *value = content(&in->kernel, (uint64_t)args[1].i64, &value_len);
+  const uint8_t *key = ledge_kernel_content(&in->kernel, (uint64_t)args[0].i64, &key_len);
+  const uint8_t *value = ledge_kernel_content(&in->kernel, (uint64_t)args[1].i64, &value_len);
   int op = args[1].i64 == 0 ? LEDGE_HOST_VAR_DELETE : LEDGE_HOST_VAR_SET;
   return ask(in, op, key, key_len, value, value_len, NULL);
 }
@@ -269,8 +268,8 @@ HOST(env_var_set) {
 HOST(env_http_request) {
   IN;
   size_t request_len, body_len;
-  const uint8_t *request = content(&in->kernel, (uint64_t)args[0].i64, &request_len);
-  const uint8_t *body = content(&in->kernel, (uint64_t)args[1].i64, &body_len);
+  const uint8_t *request = ledge_kernel_content(&in->kernel, (uint64_t)args[0].i64, &request_len);
+  const uint8_t *body = ledge_kernel_content(&in->kernel, (uint64_t)args[1].i64, &body_len);
   in->http_status = 0;
   in->http_headers = 0;
   return ask(in, LEDGE_HOST_HTTP, request, request_len, body, body_len, &args[0].i64);
@@ -291,7 +290,7 @@ HOST(env_http_headers) {
 static wasm_trap_t *write_log(wasmtime_caller_t *caller, wasmtime_val_raw_t *args, const char *level) {
   IN;
   size_t len;
-  const uint8_t *text = content(&in->kernel, (uint64_t)args[0].i64, &len);
+  const uint8_t *text = ledge_kernel_content(&in->kernel, (uint64_t)args[0].i64, &len);
   if (!text) return NULL;
   ledge_append(&in->log, level, strlen(level));
   ledge_append(&in->log, text, len);

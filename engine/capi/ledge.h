@@ -184,6 +184,9 @@ typedef struct {
   uint64_t http_headers; // kernel offset
   uint32_t host_status;  // of the last host call of a language
   uint64_t host_reply, host_head, host_body; // its reply: kernel offset, and lengths
+  int32_t user_status;    // of the last call of extism:host/user
+  int64_t user_sequence;  // of the item that it met last
+  uint64_t user_error;    // kernel offset of why the last call failed; 0: it did not
   bool failed;           // a language's handler failed; message says how
 
   // Outcome of the last call or instantiation.
@@ -294,7 +297,12 @@ void ledge_kernel_reset(ledge_kernel *);
 void ledge_kernel_free(ledge_kernel *);
 // Returns the offset of a new zeroed block, 0 when the kernel is full.
 uint64_t ledge_kernel_alloc(ledge_instance *, uint64_t len);
+// What the block at offset holds; NULL and 0 for no block.
+const uint8_t *ledge_kernel_content(ledge_kernel *, uint64_t offset, size_t *len);
 wasmtime_error_t *ledge_define_extism(wasmtime_linker_t *);
+
+// user.c
+wasmtime_error_t *ledge_define_user(wasmtime_linker_t *);
 
 // buffer.c
 void ledge_append(ledge_buffer *, const void *, size_t);
@@ -314,6 +322,17 @@ static inline ledge_instance *ledge_caller(wasmtime_caller_t *caller) {
 enum { LEDGE_HOST_VAR_GET, LEDGE_HOST_VAR_SET, LEDGE_HOST_VAR_DELETE, LEDGE_HOST_HTTP };
 // The calls of a language, which has numbers of its own from here on.
 enum { LEDGE_HOST_LANGUAGE = 1 << 16 };
+// The calls of plug-ins (user.c), and a block that one was given.
+enum {
+  LEDGE_USER_GET, LEDGE_USER_PUT, LEDGE_USER_DELETE, LEDGE_USER_CAS, LEDGE_USER_INCREMENT,
+  LEDGE_USER_LIST, LEDGE_USER_TRANSACT, LEDGE_USER_PUBLISH, LEDGE_USER_INVOKE
+};
+enum { LEDGE_USER_BLOCKS = 4 };
+typedef struct {
+  const uint8_t *data; // NULL: there is no such block
+  size_t len;
+  bool given; // the offset is not 0
+} ledge_bytes;
 // Sets the message of the last outcome to a copy of at most max bytes.
 enum { LEDGE_MESSAGE = 64 << 10, LEDGE_ERROR_OBJECT = 1 << 20 };
 void ledge_set_message(ledge_instance *, const char *text, size_t len, size_t max);

@@ -1,9 +1,9 @@
 // Package extism is the contract of the runtime "extism": a reactor module that
 // was built with one of the Extism PDKs (https://extism.org/docs/concepts/pdk)
 // and exports functions that take nothing and return an i32, 0 for success. It
-// says which export serves events and how a module wants to be initialised,
-// and makes the HTTP requests of plug-ins. The kernel, the memory through which
-// a plug-in and its host exchange bytes, is engine/capi's.
+// says which export serves events and how a module wants to be initialised. The
+// kernel, the memory through which a plug-in and its host exchange bytes, is
+// engine/capi's.
 package extism
 
 import (

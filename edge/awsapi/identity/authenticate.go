@@ -86,6 +86,12 @@ func bearer(h http.Header) (token string, found bool) {
 // this machine.
 func (r *Request) Private() bool { return r.TLS || r.Peer.Unmap().IsLoopback() }
 
+// Signed reports whether r has a signature, if it has credentials, and not a token.
+func (r *Request) Signed() bool {
+	_, token := bearer(r.Header)
+	return !token
+}
+
 func (k *Keyring) authenticateToken(r Request, token string) (Caller, error) {
 	if !r.Private() {
 		return Caller{}, k.refuse(refusedPlainBearer, forbidden(CodeDenied,

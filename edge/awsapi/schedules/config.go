@@ -1,6 +1,8 @@
 package schedules
 
 import (
+	"time"
+
 	"ledge/engine"
 	"ledge/persist"
 )
@@ -12,6 +14,9 @@ type Store interface {
 	CreateSchedule(persist.Schedule) (persist.Schedule, error)
 	UpdateSchedule(persist.Schedule) (persist.Schedule, error)
 	GetSchedule(group, name string) (persist.Schedule, error)
+	SetScheduleState(group, name, state string) (persist.Schedule, error)
+	GetScheduleStatus(group, name string) (persist.ScheduleStatus, error)
+	ScheduleStatuses(persist.ScheduleQuery) (persist.SchedulePage, error)
 	DeleteSchedule(group, name string) error
 	Schedules(persist.ScheduleQuery) (schedules []persist.Schedule, more bool, err error)
 	CreateScheduleGroup(persist.ScheduleGroup) (persist.ScheduleGroup, error)
@@ -30,14 +35,23 @@ type Expressions interface {
 	Check(expression, timezone string) error
 }
 
-// Config is what the service works with. Store and Expressions are required.
+// Runner runs schedules: scheduler.Schedules.
+type Runner interface {
+	// Changed is told of each schedule that was created, updated or deleted. Those
+	// that go with their group are left out.
+	Changed(group, name string)
+	// Next returns when a schedule is due next, zero for never.
+	Next(persist.ScheduleStatus) time.Time
+	// RunNow queues an event of a schedule besides its times and returns the request
+	// id. Its errors are those of persist.Store.RunSchedule.
+	RunNow(group, name string) (id string, err error)
+}
+
+// Config is what the service works with. All but Region is required.
 type Config struct {
 	Store       Store
 	Expressions Expressions
-	// Changed is told of each schedule that was created, updated or deleted:
-	// scheduler.Schedules.Changed. Those that go with their group are left out.
-	// Nil where nobody runs them.
-	Changed func(group, name string)
+	Runner      Runner
 	// Region stands in ARNs; empty means engine.DefaultRegion.
 	Region string
 }
@@ -48,9 +62,6 @@ type service struct{ Config }
 func newService(cfg Config) *service {
 	if cfg.Region == "" {
 		cfg.Region = engine.DefaultRegion
-	}
-	if cfg.Changed == nil {
-		cfg.Changed = func(string, string) {}
 	}
 	return &service{cfg}
 }

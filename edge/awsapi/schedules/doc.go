@@ -18,8 +18,17 @@
 //   - Dates in the past are taken: a schedule without times left never runs.
 //   - ClientToken makes a repeated CreateSchedule or CreateScheduleGroup succeed;
 //     the other operations may be repeated anyway and ignore it.
+//   - ScheduleExpression takes cron expressions of five or six fields, @daily and the
+//     like, and @every too, and refuses dates that never come.
+//   - The member Ledge of CreateSchedule, UpdateSchedule and GetSchedule has what AWS
+//     has not: Missed and MissedMax for times that passed while the node was off,
+//     Overlap, and JitterSeconds. AWS's clients neither send nor see it, and an update
+//     without it keeps what there is.
 //   - The group "default" has no dates. A group is deleted at once, with its
 //     schedules.
+//
+// Under /v1/schedules it tells when schedules run next and what became of their last
+// runs, pauses and resumes them, and runs them now.
 //
 // It does not look whether the function of a target exists, as AWS does not.
 package schedules

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"ledge/edge/awsapi/restjson"
 	"ledge/persist"
@@ -36,6 +37,30 @@ type api struct {
 	mux     *http.ServeMux
 	changed []string
 	caller  restjson.Caller
+}
+
+// Changed is part of Runner.
+func (a *api) Changed(group, name string) { a.changed = append(a.changed, group+"/"+name) }
+
+// nextRun is what the fake Runner says, but for schedules that are paused.
+var nextRun = time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
+
+// Next is part of Runner.
+func (a *api) Next(status persist.ScheduleStatus) time.Time {
+	if status.Schedule.State != persist.ScheduleEnabled {
+		return time.Time{}
+	}
+	return nextRun
+}
+
+// RunNow is part of Runner.
+func (a *api) RunNow(group, name string) (string, error) {
+	schedule, err := a.store.GetSchedule(group, name)
+	if err != nil {
+		return "", err
+	}
+	const id = "00000000-0000-0000-0000-000000000001"
+	return id, a.store.RunSchedule(group, name, schedule.Revision, persist.Job{ID: id, Function: "f"}, persist.DefaultQueueLimits())
 }
 
 // everyone may do everything.
@@ -66,7 +91,7 @@ func newTestAPI(t testing.TB) *api {
 	a := &api{TB: t, store: store, mux: http.NewServeMux(), caller: everyone{}}
 	operations := Operations(Config{
 		Store: store, Expressions: fakeExpressions{}, Region: "eu-north-1",
-		Changed: func(group, name string) { a.changed = append(a.changed, group+"/"+name) },
+		Runner: a,
 	})
 	for i := range operations {
 		op := &operations[i]

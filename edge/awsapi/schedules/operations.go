@@ -8,14 +8,15 @@ import (
 
 const serviceName = "scheduler" // in signatures
 
-// Operations returns every operation of EventBridge Scheduler.
+// Operations returns every operation of EventBridge Scheduler, and the node's own for
+// schedules.
 func Operations(cfg Config) []restjson.Operation {
 	s := newService(cfg)
 	const schedule, group, tags = "/schedules/{Name}", "/schedule-groups/{Name}", "/tags/{ResourceArn}"
-	return []restjson.Operation{
-		inBody(op("CreateSchedule", "POST", schedule, s.createSchedule, "the target is a function of this node, other targets are refused; RoleArn may be missing")),
+	return append([]restjson.Operation{
+		inBody(op("CreateSchedule", "POST", schedule, s.createSchedule, "the target is a function of this node, other targets are refused; RoleArn may be missing; the member Ledge has the node's own settings")),
 		inBody(op("GetSchedule", "GET", schedule, s.getSchedule, "")),
-		inBody(op("UpdateSchedule", "PUT", schedule, s.updateSchedule, "as CreateSchedule; ClientToken is ignored")),
+		inBody(op("UpdateSchedule", "PUT", schedule, s.updateSchedule, "as CreateSchedule; ClientToken is ignored; without the member Ledge its settings stay")),
 		inBody(op("DeleteSchedule", "DELETE", schedule, s.deleteSchedule, "ClientToken is ignored")),
 		op("ListSchedules", "GET", "/schedules", s.listSchedules, ""),
 		op("CreateScheduleGroup", "POST", group, s.createGroup, ""),
@@ -25,7 +26,7 @@ func Operations(cfg Config) []restjson.Operation {
 		restjson.OfOwnARNs(op("TagResource", "POST", tags, s.tag, "of schedule groups"), "ResourceArn"),
 		restjson.OfOwnARNs(op("UntagResource", "DELETE", tags, s.untag, "of schedule groups"), "ResourceArn"),
 		restjson.OfOwnARNs(op("ListTagsForResource", "GET", tags, s.listTags, "of schedule groups"), "ResourceArn"),
-	}
+	}, s.nodeOperations()...)
 }
 
 // answer makes the reply to a request, to be sent as JSON.

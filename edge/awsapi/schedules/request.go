@@ -35,6 +35,7 @@ type scheduleRequest struct {
 	StartDate                  *float64
 	State                      string
 	Target                     *target
+	Ledge                      *ledgeSettings `json:",omitempty"`
 }
 
 // window is FlexibleTimeWindow.
@@ -47,24 +48,25 @@ type window struct {
 // form.
 const latestDate = 253402300799
 
-// schedule reads a request and returns the schedule that it asks for.
-func (s *service) schedule(r *http.Request) (persist.Schedule, error) {
+// schedule reads a request and returns the schedule that it asks for. settings says that
+// it has Ledge's own.
+func (s *service) schedule(r *http.Request) (schedule persist.Schedule, settings bool, err error) {
 	var req scheduleRequest
 	if err := read(r, &req); err != nil {
-		return persist.Schedule{}, err
+		return persist.Schedule{}, false, err
 	}
 	name := r.PathValue("Name")
 	if err := req.check(name); err != nil {
-		return persist.Schedule{}, err
+		return persist.Schedule{}, false, err
 	}
 	if err := s.Expressions.Check(req.ScheduleExpression, req.ScheduleExpressionTimezone); err != nil {
-		return persist.Schedule{}, invalid("Invalid Schedule Expression %s in time zone %s: %s.", req.ScheduleExpression, zoneOr(req.ScheduleExpressionTimezone), err.Error())
+		return persist.Schedule{}, false, invalid("Invalid Schedule Expression %s in time zone %s: %s.", req.ScheduleExpression, zoneOr(req.ScheduleExpressionTimezone), err.Error())
 	}
 	target, err := req.Target.stored()
 	if err != nil {
-		return persist.Schedule{}, err
+		return persist.Schedule{}, false, err
 	}
-	schedule := persist.Schedule{
+	schedule = persist.Schedule{
 		Group: groupOr(req.GroupName), Name: name, Description: req.Description,
 		Expression: req.ScheduleExpression, Timezone: req.ScheduleExpressionTimezone,
 		Start: dateOf(req.StartDate), End: dateOf(req.EndDate),
@@ -77,8 +79,11 @@ func (s *service) schedule(r *http.Request) (persist.Schedule, error) {
 	if n := req.FlexibleTimeWindow.MaximumWindowInMinutes; n != nil {
 		schedule.WindowMinutes = *n
 	}
+	if err := req.Ledge.into(&schedule); err != nil {
+		return persist.Schedule{}, false, err
+	}
 	schedule.RequestHash, err = hashOf(req)
-	return schedule, err
+	return schedule, req.Ledge != nil, err
 }
 
 // check holds a request to the service model.

@@ -27,6 +27,7 @@ type scheduleReply struct {
 	StartDate                  *epoch `json:",omitempty"`
 	State                      string
 	Target                     *target
+	Ledge                      *ledgeSettings `json:",omitempty"`
 }
 
 func (s *service) show(schedule persist.Schedule) scheduleReply {
@@ -38,7 +39,7 @@ func (s *service) show(schedule persist.Schedule) scheduleReply {
 		FlexibleTimeWindow: window{Mode: windowOff},
 		GroupName:          schedule.Group, Name: schedule.Name, KmsKeyArn: schedule.KMSKeyARN,
 		ScheduleExpression: schedule.Expression, ScheduleExpressionTimezone: zoneOr(schedule.Timezone),
-		State: schedule.State, Target: targetOf(schedule.Target),
+		State: schedule.State, Target: targetOf(schedule.Target), Ledge: ledgeOf(schedule),
 	}
 	if schedule.DeleteAfter {
 		reply.ActionAfterCompletion = actionDelete
@@ -53,19 +54,20 @@ type scheduleARNReply struct{ ScheduleArn string }
 
 // permitted returns the schedule that a request asks for, if the caller may have
 // its function invoked by it.
-func (s *service) permitted(r *http.Request) (persist.Schedule, error) {
-	schedule, err := s.schedule(r)
-	if err != nil {
-		return schedule, err
+//
+// settings says that the request has Ledge's own.
+func (s *service) permitted(r *http.Request) (schedule persist.Schedule, settings bool, err error) {
+	if schedule, settings, err = s.schedule(r); err != nil {
+		return schedule, settings, err
 	}
 	if err := permit(r, schedule); err != nil {
-		return schedule, err
+		return schedule, settings, err
 	}
-	return schedule, permitDeadLetter(r, schedule)
+	return schedule, settings, permitDeadLetter(r, schedule)
 }
 
 func (s *service) createSchedule(r *http.Request) (any, error) {
-	schedule, err := s.permitted(r)
+	schedule, _, err := s.permitted(r)
 	if err != nil {
 		return nil, err
 	}
@@ -77,7 +79,7 @@ func (s *service) createSchedule(r *http.Request) (any, error) {
 	case err != nil:
 		return nil, faultOf(err, aSchedule, schedule.Name)
 	default:
-		s.Changed(schedule.Group, schedule.Name)
+		s.Runner.Changed(schedule.Group, schedule.Name)
 	}
 	return scheduleARNReply{s.scheduleARN(schedule.Group, schedule.Name)}, nil
 }
@@ -89,7 +91,7 @@ func (s *service) repeated(asked persist.Schedule) bool {
 }
 
 func (s *service) updateSchedule(r *http.Request) (any, error) {
-	schedule, err := s.permitted(r)
+	schedule, settings, err := s.permitted(r)
 	if err != nil {
 		return nil, err
 	}
@@ -102,10 +104,13 @@ func (s *service) updateSchedule(r *http.Request) (any, error) {
 	if err := permit(r, old); err != nil {
 		return nil, err
 	}
+	if !settings {
+		keepLedge(&schedule, old)
+	}
 	if _, err := s.Store.UpdateSchedule(schedule); err != nil {
 		return nil, faultOf(err, aSchedule, schedule.Name)
 	}
-	s.Changed(schedule.Group, schedule.Name)
+	s.Runner.Changed(schedule.Group, schedule.Name)
 	return scheduleARNReply{s.scheduleARN(schedule.Group, schedule.Name)}, nil
 }
 
@@ -142,7 +147,7 @@ func (s *service) deleteSchedule(r *http.Request) (any, error) {
 	if err := s.Store.DeleteSchedule(schedule.Group, schedule.Name); err != nil {
 		return nil, faultOf(err, aSchedule, schedule.Name)
 	}
-	s.Changed(schedule.Group, schedule.Name)
+	s.Runner.Changed(schedule.Group, schedule.Name)
 	return empty{}, nil
 }
 

@@ -19,9 +19,9 @@ static JSValue throw_refused(JSContext *ctx, const char *head, size_t n) {
     JS_FreeValue(ctx, JS_GetException(ctx));
     said = JS_NewObject(ctx);
   }
-  static const char *const from[] = {"type", "message", "errorType", "errorMessage"};
-  static const char *const to[] = {"name", "message", "errorType", "errorMessage"};
-  for (int i = 0; i < 4; i++) {
+  static const char *const from[] = {"type", "message", "errorType", "errorMessage", "index"};
+  static const char *const to[] = {"name", "message", "errorType", "errorMessage", "index"};
+  for (int i = 0; i < 5; i++) {
     JSValue v = JS_GetPropertyStr(ctx, said, from[i]);
     if (!JS_IsUndefined(v))
       JS_DefinePropertyValueStr(ctx, error, to[i], v, JS_PROP_WRITABLE | JS_PROP_CONFIGURABLE | (i > 1 ? JS_PROP_ENUMERABLE : 0));

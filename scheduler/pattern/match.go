@@ -1,0 +1,274 @@
+package pattern
+
+import (
+	"bytes"
+	"encoding/json"
+	"net/netip"
+	"strings"
+	"unicode/utf8"
+)
+
+// Numeral is a number that an event has as a string, as DynamoDB's attribute values
+// have it: {"N": "20.5"}. It matches what the string does and what the number does.
+type Numeral string
+
+// Match reports whether an event matches: a map[string]any of maps, []any, string,
+// json.Number, Numeral, bool and nil, as encoding/json decodes it with UseNumber.
+func (p *Pattern) Match(event any) bool { return p.root.match(event) }
+
+// MatchJSON is Match for an event in JSON. What is no JSON matches nothing.
+func (p *Pattern) MatchJSON(event []byte) bool {
+	decoder := json.NewDecoder(bytes.NewReader(event))
+	decoder.UseNumber()
+	var value any
+	return decoder.Decode(&value) == nil && p.Match(value)
+}
+
+// match looks at an object, or for an object in an array. Anything else is taken for
+// an object without members: what must be absent is.
+func (o *object) match(value any) bool {
+	if list, ok := value.([]any); ok && len(list) > 0 {
+		for _, element := range list {
+			if o.match(element) {
+				return true
+			}
+		}
+		return false
+	}
+	members, _ := value.(map[string]any)
+	for i := range o.fields {
+		f := &o.fields[i]
+		if f.object != nil && !f.object.match(members[f.name]) {
+			return false
+		}
+		if f.object == nil && !matchAny(f.values, members, f.name) {
+			return false
+		}
+	}
+	for _, alternatives := range o.either {
+		if !eitherMatches(alternatives, value) {
+			return false
+		}
+	}
+	return true
+}
+
+func eitherMatches(alternatives []object, value any) bool {
+	for i := range alternatives {
+		if alternatives[i].match(value) {
+			return true
+		}
+	}
+	return false
+}
+
+// matchAny reports whether the values of a member are any of what is wanted.
+func matchAny(wanted []matcher, members map[string]any, name string) bool {
+	value, present := members[name]
+	found := false // a value, and not an object or nothing
+	matched := false
+	if present {
+		each(value, func(leaf any) bool {
+			found = true
+			for _, m := range wanted {
+				if matched = m.match(leaf); matched {
+					return false
+				}
+			}
+			return true
+		})
+	}
+	if matched {
+		return true
+	}
+	for _, m := range wanted {
+		if e, ok := m.(exists); ok && bool(e) == found {
+			return true
+		}
+	}
+	return false
+}
+
+// each calls visit with every value that is no object until it returns false.
+func each(value any, visit func(any) bool) bool {
+	switch v := value.(type) {
+	case map[string]any:
+		return true
+	case []any:
+		for _, element := range v {
+			if !each(element, visit) {
+				return false
+			}
+		}
+		return true
+	}
+	return visit(value)
+}
+
+// matcher looks at one value that is neither an object nor an array.
+type matcher interface{ match(value any) bool }
+
+// textOf returns a value that is a string.
+func textOf(value any) (text string, ok bool) {
+	switch v := value.(type) {
+	case string:
+		return v, true
+	case Numeral:
+		return string(v), true
+	}
+	return "", false
+}
+
+// numberOf returns a value that is a number.
+func numberOf(value any) (decimal, bool) {
+	text := ""
+	switch v := value.(type) {
+	case json.Number:
+		text = string(v)
+	case Numeral:
+		text = string(v)
+	default:
+		return decimal{}, false
+	}
+	n, err := parseDecimal(text)
+	return n, err == nil
+}
+
+type (
+	exactly    string
+	prefix     string
+	suffix     string
+	prefixFold string
+	suffixFold string
+	equalFold  string
+	wildcard   []string // what is between the stars
+	isBool     bool
+	isNull     struct{}
+	isNumber   decimal
+	inNetwork  netip.Prefix
+	exists     bool // matchAny looks at it
+	inRange    []bound
+	anyOf      []matcher
+	// anythingBut matches every value that its matcher does not.
+	anythingBut struct{ matcher }
+)
+
+// bound is one end of a range.
+type bound struct {
+	operator string
+	number   decimal
+}
+
+func (m exactly) match(value any) bool {
+	text, ok := textOf(value)
+	return ok && text == string(m)
+}
+
+func (m prefix) match(value any) bool {
+	text, ok := textOf(value)
+	return ok && strings.HasPrefix(text, string(m))
+}
+
+func (m suffix) match(value any) bool {
+	text, ok := textOf(value)
+	return ok && strings.HasSuffix(text, string(m))
+}
+
+func (m equalFold) match(value any) bool {
+	text, ok := textOf(value)
+	return ok && strings.EqualFold(text, string(m))
+}
+
+func (m prefixFold) match(value any) bool {
+	text, ok := textOf(value)
+	if !ok {
+		return false
+	}
+	end := 0
+	for range utf8.RuneCountInString(string(m)) { // in another case a letter may have other bytes
+		_, n := utf8.DecodeRuneInString(text[end:])
+		end += n
+	}
+	return strings.EqualFold(text[:end], string(m))
+}
+
+func (m suffixFold) match(value any) bool {
+	text, ok := textOf(value)
+	if !ok {
+		return false
+	}
+	start := len(text)
+	for range utf8.RuneCountInString(string(m)) {
+		_, n := utf8.DecodeLastRuneInString(text[:start])
+		start -= n
+	}
+	return strings.EqualFold(text[start:], string(m))
+}
+
+// match finds the parts one after the other, each as far left as there is room: if
+// any way of placing them fits, that one does.
+func (m wildcard) match(value any) bool {
+	text, ok := textOf(value)
+	first, last := m[0], m[len(m)-1]
+	switch {
+	case !ok:
+		return false
+	case len(m) == 1:
+		return text == first
+	case len(text) < len(first)+len(last) || !strings.HasPrefix(text, first) || !strings.HasSuffix(text, last):
+		return false
+	}
+	text = text[len(first) : len(text)-len(last)]
+	for _, part := range m[1 : len(m)-1] {
+		at := strings.Index(text, part)
+		if at < 0 {
+			return false
+		}
+		text = text[at+len(part):]
+	}
+	return true
+}
+
+func (m isBool) match(value any) bool { return value == bool(m) }
+func (isNull) match(value any) bool   { return value == nil }
+func (exists) match(any) bool         { return false }
+
+func (m isNumber) match(value any) bool {
+	n, ok := numberOf(value)
+	return ok && n.compare(decimal(m)) == 0
+}
+
+func (m inRange) match(value any) bool {
+	n, ok := numberOf(value)
+	if !ok {
+		return false
+	}
+	for _, b := range m {
+		order := n.compare(b.number)
+		if !(order < 0 && b.operator[0] == '<' || order > 0 && b.operator[0] == '>' ||
+			order == 0 && b.operator[len(b.operator)-1] == '=') {
+			return false
+		}
+	}
+	return true
+}
+
+func (m inNetwork) match(value any) bool {
+	text, ok := textOf(value)
+	if !ok {
+		return false
+	}
+	address, err := netip.ParseAddr(text)
+	return err == nil && netip.Prefix(m).Contains(address.Unmap())
+}
+
+func (m anyOf) match(value any) bool {
+	for _, one := range m {
+		if one.match(value) {
+			return true
+		}
+	}
+	return false
+}
+
+func (m anythingBut) match(value any) bool { return !m.matcher.match(value) }
