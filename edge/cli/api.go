@@ -49,6 +49,7 @@ type configuration struct {
 		AllowHosts    []string
 		AllowInvoke   []string
 		AllowPublish  []string
+		AllowBuckets  []string
 		NoSnapshot    bool
 	}
 }
@@ -85,6 +86,7 @@ type route struct {
 	Payload     string `json:",omitempty"` // "2.0" or "raw"
 	ContentType string `json:",omitempty"`
 	CORS        *cors  `json:",omitempty"`
+	Async       string `json:",omitempty"` // which requests become events: "allow" (default), "never", "always"
 }
 
 // cors has the members of API Gateway's Cors
@@ -114,8 +116,11 @@ type deployRequest struct {
 	AllowHosts    *[]string                `json:",omitempty"`
 	AllowInvoke   *[]string                `json:",omitempty"`
 	AllowPublish  *[]string                `json:",omitempty"`
+	AllowBuckets  *[]string                `json:",omitempty"`
 	NoSnapshot    *bool                    `json:",omitempty"`
 	Routes        []route                  `json:",omitempty"`
+	Crons         []string                 `json:",omitempty"`
+	Watches       []watch                  `json:",omitempty"`
 	Publish       bool                     `json:",omitempty"`
 }
 
@@ -132,7 +137,25 @@ type deployReply struct {
 		ImageBytes    int64
 		Notes         []string
 	}
-	Routes []route
+	Routes    []route
+	Schedules []struct {
+		Name       string
+		Expression string
+		Created    bool
+	}
+	Watches []struct {
+		UUID     string
+		Bucket   string
+		Prefixes []string
+		Created  bool
+	}
+}
+
+// watch is a bucket whose changes run a function.
+type watch struct {
+	Bucket string
+	Prefix string `json:",omitempty"` // of keys
+	Start  string `json:",omitempty"` // "oldest" or "newest"
 }
 
 type routesReply struct{ Routes []route }

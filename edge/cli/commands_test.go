@@ -57,6 +57,8 @@ allow host:   example.com
 allow invoke: *
 allow publish: state/+
 allow publish: log
+allow bucket: orders
+allow bucket: stock:read
 env:          A=1\x1b[31m
 env:          B=2
 route:        GET /hello
@@ -204,10 +206,10 @@ func TestRoutes(t *testing.T) {
 		"GET /v1/version":                                 reply(200, `{"Version":"1.2.3","HTTP":"0.0.0.0:80"}`),
 	})
 	n.run("route", "ls").want(t, 0, ""+
-		"ROUTE       FUNCTION    PAYLOAD  CORS ORIGINS\n"+
-		"GET /hello  hello       2.0      -\n"+
-		"POST /raw   hello:live  raw      -\n"+
-		"$default    other       2.0      https://a.example, https://b.example\n", "")
+		"ROUTE       FUNCTION    PAYLOAD  EVENTS  CORS ORIGINS\n"+
+		"GET /hello  hello       2.0      allow   -\n"+
+		"POST /raw   hello:live  raw      allow   -\n"+
+		"$default    other       2.0      allow   https://a.example, https://b.example\n", "")
 
 	n.run("route", "add", "GET /users/{id}", "hello:live", "--replace",
 		"--cors-origin", "https://a.example", "--cors-max-age", "1h", "--cors-credentials").want(t, 0,
@@ -221,6 +223,19 @@ func TestRoutes(t *testing.T) {
 	n.run("route", "rm", "GET /users/{id}").want(t, 0, "removed route GET /users/{id}\n", "")
 	n.run("route", "rm", "GET /gone").want(t, 1, "",
 		"ledge: no route \"GET /gone\"\n  see what is there: ledge route ls\n")
+	for flag, want := range map[string]string{"--async": "always", "--no-async": "never"} {
+		if o := n.run("route", "add", "GET /users/{id}", "hello", flag); o.exit != 0 {
+			t.Errorf("%s: exit %d: %s", flag, o.exit, o.stderr)
+		}
+		calls := n.calls()
+		sent := calls[len(calls)-2] // then it asks for the address
+		if !strings.Contains(sent.Body, `"Async":"`+want+`"`) {
+			t.Errorf("%s: sent %s", flag, sent.Body)
+		}
+	}
+	if o := n.run("route", "add", "GET /x", "hello", "--async", "--no-async"); o.exit != 2 {
+		t.Errorf("both: exit %d: %s", o.exit, o.stderr)
+	}
 	if o := n.run("route", "add", "GET /x", "hello", "--cors-method", "GET"); o.exit != 2 {
 		t.Errorf("CORS without an origin: exit %d, want 2", o.exit)
 	}

@@ -39,14 +39,19 @@ restored from the snapshot of memory that is taken then. With --isolation fresh 
 request gets an instance of its own, for 0.2 ms or less; otherwise what one leaves in
 memory is there in the next. "ledge get NAME" shows which it is.
 
---env, --layer, --allow-host, --allow-invoke and --allow-publish replace all that
-the function had; with '' they remove all. --env NAME takes the value from the
-environment.`
+--env, --layer, --allow-host, --allow-invoke, --allow-publish and --allow-bucket
+replace all that the function had; with '' they remove all. --env NAME takes the value
+from the environment.
+
+--route, --cron and --watch add to what runs the function; what another deploy added
+stays, until ledge route rm, ledge schedule rm or ledge feed rm. Deploying the same
+again adds nothing twice. The prefixes of a bucket that is watched are replaced.`
 
 const deployExample = `  ledge deploy hello app.py --route 'GET /hello'
   ledge deploy hello hello.wasm --route 'GET /hello'
   ledge deploy orders ./orders --handler src/orders.create --allow-invoke stock --allow-publish 'orders/#'
-  ledge deploy report app.py --layer libs:1
+  ledge deploy report app.py --layer libs:1 --cron '0 6 * * *'
+  ledge deploy bill app.py --allow-bucket orders:read --allow-bucket bills --watch orders/new/
   ledge deploy shop shop.zip --memory 256 --timeout 10s --env STAGE=test --env API_KEY
   ledge deploy resize resize.wasm --route 'POST /resize' --payload raw --content-type image/png
   curl -s https://example.com/hello.wasm | ledge deploy hello -`
@@ -58,6 +63,9 @@ type deployFlags struct {
 	env, routes                   []string
 	allowHosts                    []string
 	allowInvoke, allowPublish     []string
+	allowBuckets                  []string
+	crons, watches                []string
+	watchStart                    string
 	layers                        []string
 	isolation                     string
 	concurrency                   int
@@ -77,6 +85,10 @@ func (f *deployFlags) register(flags *pflag.FlagSet) {
 	listFlag(flags, &f.allowHosts, "allow-host", "HOST", "host that the function may call: example.com, example.com:8443 or *.example.com")
 	listFlag(flags, &f.allowInvoke, "allow-invoke", "NAME", "function that the function may invoke, or '*' for all")
 	listFlag(flags, &f.allowPublish, "allow-publish", "FILTER", "MQTT topics that the function may publish to: state/hall or state/#")
+	listFlag(flags, &f.allowBuckets, "allow-bucket", "NAME[:read]", "shared bucket of data that the function may use, or only read")
+	listFlag(flags, &f.crons, "cron", "EXPRESSION", "when to run the function: '*/5 * * * *', 'rate(5 minutes)', 'CRON_TZ=Europe/Berlin 0 6 * * *'")
+	listFlag(flags, &f.watches, "watch", "BUCKET[/PREFIX]", "bucket of data whose changes run the function, or those of keys that begin with PREFIX")
+	textFlag(flags, &f.watchStart, "watch-start", "WHERE", "where a new watch starts: oldest change that is kept, or newest (default newest)")
 	listFlag(flags, &f.layers, "layer", "NAME:VERSION", "layer whose files the function reads at /opt, at most 5; of equal files the last layer's wins")
 	listFlag(flags, &f.routes, "route", "ROUTE", "HTTP route to the function: 'GET /hello', 'ANY /api/{proxy+}', '$default'")
 	textFlag(flags, &f.payload, "payload", "FORMAT", "of the routes: 2.0 (API Gateway events) or raw (body in, body out) (default 2.0)")
@@ -119,6 +131,7 @@ func (a *app) deployCommand() *cobra.Command {
 	choices(cmd, "runtime", "python3.13", "javascript", "wasi", "extism")
 	choices(cmd, "isolation", "reuse", "fresh")
 	choices(cmd, "payload", "2.0", "raw")
+	choices(cmd, "watch-start", "oldest", "newest")
 	completions(cmd, "layer", a.layerVersions)
 	return cmd
 }
@@ -192,6 +205,12 @@ func (f *deployFlags) request(given func(flag string) bool, getenv func(string) 
 	if given("allow-publish") {
 		r.AllowPublish = withoutEmpty(f.allowPublish)
 	}
+	if given("allow-bucket") {
+		r.AllowBuckets = withoutEmpty(f.allowBuckets)
+	}
+	if err := f.triggers(&r); err != nil {
+		return r, err
+	}
 	if given("layer") {
 		var err error
 		if r.Layers, err = layerArns(f.layers); err != nil {
@@ -208,6 +227,33 @@ func (f *deployFlags) request(given func(flag string) bool, getenv func(string) 
 		r.Routes = append(r.Routes, route{Route: text, Payload: f.payload, ContentType: f.contentType})
 	}
 	return r, nil
+}
+
+// triggers reads what runs the function besides routes.
+func (f *deployFlags) triggers(r *deployRequest) error {
+	for _, expression := range f.crons {
+		if expression == "" {
+			return usagef("--cron: the expression is empty; write '*/5 * * * *' or 'rate(5 minutes)'")
+		}
+		r.Crons = append(r.Crons, expression)
+	}
+	if err := oneOf("watch-start", f.watchStart, "oldest", "newest"); err != nil {
+		return err
+	}
+	if f.watchStart != "" && len(f.watches) == 0 {
+		return usagef("--watch-start is for a --watch, and none is given")
+	}
+	for _, text := range f.watches {
+		bucket, prefix, _ := strings.Cut(text, "/")
+		if err := checkBucket(bucket); err != nil {
+			return usagef("--watch: %s", err)
+		}
+		if !isText([]byte(prefix)) {
+			return usagef("--watch: the prefix %q is not text", prefix)
+		}
+		r.Watches = append(r.Watches, watch{bucket, prefix, f.watchStart})
+	}
+	return nil
 }
 
 // withoutEmpty returns the values of a flag that are not empty. It is never nil
@@ -292,7 +338,7 @@ func (a *app) deploy(ctx context.Context, c *client, name, path string, r deploy
 	raw, err := c.call(ctx, req, 0, &reply)
 	show.done()
 	if err != nil {
-		return deployFault(err, name)
+		return deployFault(err, name, len(r.Routes) > 0)
 	}
 	if a.json {
 		return a.writeJSON(json.RawMessage(raw))
@@ -305,7 +351,7 @@ func (a *app) deploy(ctx context.Context, c *client, name, path string, r deploy
 }
 
 // deployFault adds what only a deploy can know.
-func deployFault(err error, name string) error {
+func deployFault(err error, name string, routed bool) error {
 	if errors.Is(err, context.Canceled) {
 		return &Error{
 			Code:    codeCancelled,
@@ -314,7 +360,7 @@ func deployFault(err error, name string) error {
 			Err:     err,
 		}
 	}
-	if e, ok := isCode(err, awsConflict); ok {
+	if e, ok := isCode(err, awsConflict); ok && routed {
 		told := e.explain()
 		told.Hint = "see who has the route: ledge route ls; to move it, deploy without it, then: ledge route add --replace 'ROUTE' " + name
 		return told
@@ -357,6 +403,19 @@ func describeDeploy(reply deployReply, name, address, found string) []byte {
 	for _, note := range d.Notes {
 		f.add("note", note)
 	}
+	for _, s := range reply.Schedules {
+		f.add("schedule", s.Expression+", as "+s.Name+addedOrThere(s.Created))
+	}
+	for _, w := range reply.Watches {
+		keys := "all keys"
+		if len(w.Prefixes) > 0 {
+			keys = "keys " + strings.Join(w.Prefixes, ", ")
+		}
+		f.add("watch", "bucket "+w.Bucket+", "+keys+addedOrThere(w.Created))
+	}
+	if len(reply.Routes) == 0 && len(reply.Schedules)+len(reply.Watches) > 0 {
+		return f.b.Bytes()
+	}
 	if len(reply.Routes) == 0 {
 		fmt.Fprintf(&f.b, "\nNo route leads to it yet. Call it, or add a route:\n")
 		fmt.Fprintf(&f.b, "  ledge invoke %s --payload '{}'\n  ledge route add 'GET /%s' %s\n", name, name, name)
@@ -367,6 +426,14 @@ func describeDeploy(reply deployReply, name, address, found string) []byte {
 		f.b.WriteString("  " + oneLine(curlLine(address, r)) + "\n")
 	}
 	return f.b.Bytes()
+}
+
+// addedOrThere tells what a deploy made from what it found.
+func addedOrThere(created bool) string {
+	if created {
+		return " (added)"
+	}
+	return " (was there)"
 }
 
 // curlLine is a command that calls a route. Parameters are filled with their

@@ -95,6 +95,35 @@ func TestDeploySendsFlags(t *testing.T) {
 	}
 }
 
+// TestDeployTriggers: what runs a function besides routes goes with the deploy,
+// and what came of it is told.
+func TestDeployTriggers(t *testing.T) {
+	n, module := deployNode(t, reply(200, `{"Function":{"Version":"$LATEST","Runtime":"wasi","CodeSize":10},"Deployment":{"InitMillis":3},
+		"Schedules":[{"Name":"hello-cron-1","Expression":"* * * * *","Created":true},{"Name":"hello-cron-2","Expression":"rate(1 day)"}],
+		"Watches":[{"UUID":"u","Bucket":"orders","Prefixes":["new/","old/"],"Created":true},{"UUID":"v","Bucket":"all"}]}`))
+	n.run("deploy", "hello", module, "--cron", "* * * * *", "--cron", "rate(1 day)", "--watch", "orders/new/", "--watch", "all", "--watch-start", "oldest",
+		"--allow-bucket", "orders:read", "--allow-bucket", "bills").want(t, 0, `hello updated
+version:      $LATEST
+runtime:      wasi
+code:         10 B
+compiled:     before; the same code is used again
+start:        3.0 ms
+schedule:     * * * * *, as hello-cron-1 (added)
+schedule:     rate(1 day), as hello-cron-2 (was there)
+watch:        bucket orders, keys new/, old/ (added)
+watch:        bucket all, all keys (was there)
+`, "")
+	const want = `"AllowBuckets":["orders:read","bills"],"Crons":["* * * * *","rate(1 day)"],` +
+		`"Watches":[{"Bucket":"orders","Prefix":"new/","Start":"oldest"},{"Bucket":"all","Start":"oldest"}]}`
+	if body := n.only("PUT /v1/functions/hello").Body; !strings.HasSuffix(body, want) {
+		t.Errorf("sent %s", body)
+	}
+	cleared, _ := deployNode(t, reply(200, deployed))
+	if o := cleared.run("deploy", "hello", module, "--allow-bucket", ""); o.exit != 0 || !strings.Contains(cleared.only("PUT /v1/functions/hello").Body, `"AllowBuckets":[]`) {
+		t.Errorf("exit %d: %s", o.exit, o.stderr)
+	}
+}
+
 func TestDeployWithoutRoute(t *testing.T) {
 	n, module := deployNode(t, reply(200, `{"Function":{"Version":"7","Runtime":"wasi","CodeSize":10},"Deployment":{"InitMillis":3}}`))
 	n.run("deploy", "hello", module).want(t, 0, `hello updated
@@ -180,7 +209,8 @@ func TestDeployUsage(t *testing.T) {
 		{"--concurrency", "0"}, {"--concurrency", "x"}, {"--isolation", "none"}, {"--payload", "3.0"},
 		{"--payload", "raw"}, {"--content-type", "a/b", "--route", "GET /"}, {"--env", "=x"},
 		{"--runtime", "wasi", "--handler", "run"},
-		{"--layer", "libs"}, {"--env", "UNSET"}, {"--env", "A=1", "--env", "A=2"}, {"--cron", "x"},
+		{"--layer", "libs"}, {"--env", "UNSET"}, {"--env", "A=1", "--env", "A=2"}, {"--topic", "x"},
+		{"--cron", ""}, {"--watch", ""}, {"--watch", "/prefix"}, {"--watch", "b/\xff"}, {"--watch-start", "oldest"}, {"--watch", "b", "--watch-start", "middle"},
 	} {
 		o := commandLine{args: append([]string{"deploy", "hello", "x.wasm"}, args...)}.run(t)
 		if o.exit != 2 || !strings.Contains(o.stderr, "usage: ledge deploy NAME PATH") {

@@ -30,14 +30,15 @@ type deadLetter struct {
 const failedLong = `An event that nobody waits for, from "ledge invoke --async", a schedule or one of AWS's
 tools, is tried again where its function fails. What is given up, after all retries or
 because it is too old, goes to the function's on-failure destination; where there is
-none it is kept here: the last thousand of them, at most 32 MB.`
+none it is kept here: the last thousand of them, at most 32 MB. "ledge queue retry" moves
+them back into the queue.`
 
 func (a *app) failedCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "failed",
 		Short:   "Show and remove events that were given up",
 		Long:    failedLong,
-		Example: "  ledge failed ls\n  ledge failed get 5 | ledge invoke hello --async --payload -\n  ledge failed rm 5",
+		Example: "  ledge failed ls\n  ledge failed get 5\n  ledge queue retry 5\n  ledge failed rm 5",
 		Args:    noSuchCommand,
 		RunE:    needsCommand,
 	}

@@ -187,5 +187,5 @@ const (
 		"Runtime":"provided.al2023","CodeSize":2048,"Description":"says hello","Timeout":1,"MemorySize":128,
 		"LastModified":"2026-11-23T10:00:00.123+0000","CodeSha256":"q83vEjRWeJA=","Version":"$LATEST",
 		"Environment":{"Variables":{"B":"2","A":"1\u001b[31m"}},
-		"Ledge":{"Runtime":"wasi","Isolation":"reuse","TimeoutMillis":150,"Concurrency":8,"AllowHosts":["example.com"],"AllowInvoke":["*"],"AllowPublish":["state/+","log"]}}`
+		"Ledge":{"Runtime":"wasi","Isolation":"reuse","TimeoutMillis":150,"Concurrency":8,"AllowHosts":["example.com"],"AllowInvoke":["*"],"AllowPublish":["state/+","log"],"AllowBuckets":["orders","stock:read"]}}`
 )

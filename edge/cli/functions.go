@@ -264,6 +264,9 @@ func describeFunction(f configuration, routes []route) []byte {
 	for _, filter := range f.Ledge.AllowPublish {
 		b.add("allow publish", filter)
 	}
+	for _, bucket := range f.Ledge.AllowBuckets {
+		b.add("allow bucket", bucket)
+	}
 	names := make([]string, 0, len(f.Environment.Variables))
 	for name := range f.Environment.Variables {
 		names = append(names, name)

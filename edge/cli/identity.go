@@ -114,6 +114,8 @@ func serviceOf(path string) string {
 		return "ledge"
 	case first == "restapis" || first == "v2" || first == "apikeys" || first == "usageplans":
 		return "apigateway"
+	case first == "schedules":
+		return "scheduler"
 	}
 	return "lambda" // whose paths begin with dates
 }

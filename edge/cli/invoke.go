@@ -22,6 +22,7 @@ error object on standard output, and exit code 1.`
 const invokeExample = `  ledge invoke hello --payload '{"name":"Ada"}'
   ledge invoke hello:3 --payload @event.json
   ledge invoke report --async --payload @june.json
+  ledge invoke import --async --payload @17.json --order-key shelf-4 --dedup-id order-17
   echo '{"name":"Ada"}' | ledge invoke hello --payload - --tail`
 
 // maxPayload bounds an event, in bytes. It is the largest that a function can
@@ -31,6 +32,7 @@ const maxPayload = 64 << 20
 func (a *app) invokeCommand() *cobra.Command {
 	var payload, qualifier string
 	var tail, async bool
+	var order eventOptions
 	cmd := &cobra.Command{
 		Use:     "invoke NAME[:QUALIFIER]",
 		Short:   "Invoke a function",
@@ -49,6 +51,13 @@ func (a *app) invokeCommand() *cobra.Command {
 			if async && tail {
 				return usagef("--tail shows the log of an invocation that is waited for; with --async none is")
 			}
+			options, err := order.query(cmd.Flags().Changed)
+			if err != nil {
+				return err
+			}
+			if len(options) > 0 && !async {
+				return usagef("--order-key, --dedup-id, --priority and --delay are for events, with --async")
+			}
 			c, err := a.client()
 			if err != nil {
 				return err
@@ -58,6 +67,9 @@ func (a *app) invokeCommand() *cobra.Command {
 				return err
 			}
 			if async {
+				if len(options) > 0 {
+					return a.queueEvent(cmd.Context(), c, t, event, options)
+				}
 				return a.invokeAsync(cmd.Context(), c, t, event)
 			}
 			return a.invoke(cmd.Context(), c, t, event, tail)
@@ -67,6 +79,7 @@ func (a *app) invokeCommand() *cobra.Command {
 	textFlag(cmd.Flags(), &payload, "payload", "JSON|@FILE|-", "the event")
 	textFlag(cmd.Flags(), &qualifier, "qualifier", "QUALIFIER", "version or alias to invoke (default $LATEST)")
 	cmd.Flags().BoolVar(&async, "async", false, "put the event into the queue and do not wait; the node tries again where the function fails")
+	order.register(cmd.Flags())
 	cmd.Flags().BoolVar(&tail, "tail", false, "write the end of the invocation's log to standard error")
 	return cmd
 }

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -67,16 +68,23 @@ func (r route) describe() string {
 	if r.Payload == "raw" {
 		text += " (raw)"
 	}
+	switch r.Async {
+	case "never":
+		text += " (no events)"
+	case "always":
+		text += " (events)"
+	}
 	return text
 }
 
 const routeAddExample = `  ledge route add 'GET /hello' hello
   ledge route add 'ANY /api/{proxy+}' shop:live --replace
-  ledge route add 'POST /vote' vote --cors-origin https://example.com --cors-max-age 1h`
+  ledge route add 'POST /vote' vote --cors-origin https://example.com --cors-max-age 1h
+  ledge route add 'POST /hook' import --async`
 
 func (a *app) routeAddCommand() *cobra.Command {
 	var payload, contentType, maxAge string
-	var replace bool
+	var replace, always, never bool
 	var policy cors
 	cmd := &cobra.Command{
 		Use:     "add ROUTE NAME[:QUALIFIER]",
@@ -93,6 +101,14 @@ func (a *app) routeAddCommand() *cobra.Command {
 				return err
 			}
 			added := route{Route: args[0], Function: t.Name, Qualifier: t.Qualifier, Payload: payload, ContentType: contentType}
+			switch {
+			case always && never:
+				return usagef("--async and --no-async cannot both hold")
+			case always:
+				added.Async = "always"
+			case never:
+				added.Async = "never"
+			}
 			if maxAge != "" {
 				age, err := parseDuration(maxAge)
 				if err != nil {
@@ -122,6 +138,8 @@ func (a *app) routeAddCommand() *cobra.Command {
 	flags := cmd.Flags()
 	textFlag(flags, &payload, "payload", "FORMAT", "2.0 (API Gateway events) or raw (body in, body out) (default 2.0)")
 	textFlag(flags, &contentType, "content-type", "TYPE", "of what a raw route answers")
+	flags.BoolVar(&always, "async", false, "queue every request and answer 202 at once; the node tries again where the function fails")
+	flags.BoolVar(&never, "no-async", false, "refuse requests that ask to be queued, with the header X-Amz-Invocation-Type: Event")
 	flags.BoolVar(&replace, "replace", false, "replace the route where it exists")
 	listFlag(flags, &policy.AllowOrigins, "cors-origin", "ORIGIN", "origin whose pages may call the route: https://example.com or *")
 	listFlag(flags, &policy.AllowMethods, "cors-method", "METHOD", "method that pages may use")
@@ -185,7 +203,7 @@ func (a *app) routeListCommand() *cobra.Command {
 				a.note("no routes yet; add one with: ledge route add 'GET /hello' NAME")
 				return nil
 			}
-			rows := [][]string{{"ROUTE", "FUNCTION", "PAYLOAD", "CORS ORIGINS"}}
+			rows := [][]string{{"ROUTE", "FUNCTION", "PAYLOAD", "EVENTS", "CORS ORIGINS"}}
 			for _, r := range reply.Routes {
 				payload := r.Payload
 				if payload == "" {
@@ -195,7 +213,7 @@ func (a *app) routeListCommand() *cobra.Command {
 				if r.CORS != nil {
 					origins = strings.Join(r.CORS.AllowOrigins, ", ")
 				}
-				rows = append(rows, []string{r.Route, target{r.Function, r.Qualifier}.String(), payload, origins})
+				rows = append(rows, []string{r.Route, target{r.Function, r.Qualifier}.String(), payload, cmp.Or(r.Async, "allow"), origins})
 			}
 			return a.write(table(rows))
 		},

@@ -24,7 +24,7 @@ func TestUsageErrors(t *testing.T) {
 		args   []string
 		stderr string
 	}{
-		{nil, "ledge: \"ledge\" needs a command\n  one of: alias, api, audit, completion, deploy, failed, get, invoke, keys, layer, logs, ls, publish, rm, route, serve, url, version\n  usage: ledge [flags]\n  see: ledge --help\n"},
+		{nil, "ledge: \"ledge\" needs a command\n  one of: alias, api, audit, completion, deploy, failed, feed, get, invoke, keys, kv, layer, logs, ls, publish, queue, rm, route, schedule, serve, url, version\n  usage: ledge [flags]\n  see: ledge --help\n"},
 		{[]string{"deplyo"}, "ledge: unknown command \"deplyo\" for \"ledge\"\n  did you mean deploy?\n  usage: ledge [flags]\n  see: ledge --help\n"},
 		{[]string{"frobnicate", "x"}, "ledge: unknown command \"frobnicate\" for \"ledge\"\n  usage: ledge [flags]\n  see: ledge --help\n"},
 		{[]string{"route"}, "ledge: \"ledge route\" needs a command\n  one of: add, ls, rm\n  usage: ledge route [flags]\n  see: ledge route --help\n"},

@@ -43,6 +43,7 @@ func (a *app) serveCommand() *cobra.Command {
 			textFlag(cmd.Flags(), values[s.key], s.key, s.value, s.help)
 		}
 	}
+	choices(cmd, "queue-when-full", "reject", "drop-oldest")
 	choices(cmd, "log-level", "debug", "info", "warn", "error")
 	// serve is the one command that does not look for a node.
 	endpoint := cmd.Flags().String("endpoint", "", "")

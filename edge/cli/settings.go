@@ -31,8 +31,17 @@ type ServeSettings struct {
 	AddressBits  int   // 39 or 47; 0: probe the kernel
 	IdleTimeout  time.Duration
 	DrainTimeout time.Duration // how long running Invocations may take at shutdown
-	LogLevel     string        // "debug", "info", "warn" or "error"
-	JSON         bool          // the appliance's own log is JSON lines
+	ClockWait    time.Duration // how long schedules wait at start for a clock that is right
+	Queue        QueueSettings
+	LogLevel     string // "debug", "info", "warn" or "error"
+	JSON         bool   // the appliance's own log is JSON lines
+}
+
+// QueueSettings bound the queue of events that nobody waits for.
+type QueueSettings struct {
+	Jobs     int    // events at most; 0: what the queue finds right
+	Bytes    int64  // of events at most; 0: likewise
+	WhenFull string // "reject", also where it is empty, or "drop-oldest"
 }
 
 func defaultSettings() ServeSettings {
@@ -41,6 +50,7 @@ func defaultSettings() ServeSettings {
 		Control:      "127.0.0.1:9000",
 		IdleTimeout:  5 * time.Minute,
 		DrainTimeout: 10 * time.Second,
+		ClockWait:    time.Minute,
 		LogLevel:     "info",
 	}
 }
@@ -87,6 +97,14 @@ func serveSettings() []setting {
 			func(s *ServeSettings, text string) (err error) { s.IdleTimeout, err = parseDuration(text); return err }},
 		{"drain-timeout", "DURATION", "how long running invocations may take at shutdown (default 10s)", []valueKind{kindText, kindNumber},
 			func(s *ServeSettings, text string) (err error) { s.DrainTimeout, err = parseDuration(text); return err }},
+		{"clock-wait", "DURATION", "how long schedules wait at start for a clock that is wrong to be set (default 60s)", []valueKind{kindText, kindNumber},
+			func(s *ServeSettings, text string) (err error) { s.ClockWait, err = parseDuration(text); return err }},
+		{"queue-jobs", "N", "events in the queue at most (default 100000)", []valueKind{kindNumber},
+			func(s *ServeSettings, text string) error { return setInteger(&s.Queue.Jobs, text, 1, 10_000_000) }},
+		{"queue-bytes", "SIZE", "size of all events in the queue at most (default 256MB)", []valueKind{kindText, kindNumber},
+			func(s *ServeSettings, text string) (err error) { s.Queue.Bytes, err = parseSize(text); return err }},
+		{"queue-when-full", "POLICY", "what a full queue does with an event: reject it, or drop-oldest to make room (default reject)", []valueKind{kindText},
+			setWhenFull},
 		{"log-level", "LEVEL", "debug, info, warn or error (default info)", []valueKind{kindText},
 			setLogLevel},
 		{"json", "", "", []valueKind{kindBool}, // its flag is one of every command
@@ -227,6 +245,15 @@ func setAddressBits(s *ServeSettings, text string) error {
 		return nil
 	}
 	return fmt.Errorf("%q is not 39, 47 or 0 (probe)", text)
+}
+
+func setWhenFull(s *ServeSettings, text string) error {
+	switch text {
+	case "reject", "drop-oldest":
+		s.Queue.WhenFull = text
+		return nil
+	}
+	return fmt.Errorf("%q is not reject or drop-oldest", text)
 }
 
 func setLogLevel(s *ServeSettings, text string) error {

@@ -38,16 +38,19 @@ func TestSettingsPrecedence(t *testing.T) {
 		want ServeSettings
 	}{
 		{"defaults", "", nil, nil, ServeSettings{
-			HTTP: ":8080", Control: "127.0.0.1:9000", IdleTimeout: 5 * time.Minute, DrainTimeout: 10 * time.Second, LogLevel: "info"}},
+			HTTP: ":8080", Control: "127.0.0.1:9000", IdleTimeout: 5 * time.Minute, DrainTimeout: 10 * time.Second, ClockWait: time.Minute, LogLevel: "info"}},
 		{"file", file, nil, nil, ServeSettings{
-			HTTP: ":1", Control: "127.0.0.1:9000", MaxInstances: 1, IdleTimeout: 90 * time.Second, DrainTimeout: 10 * time.Second, LogLevel: "info"}},
+			HTTP: ":1", Control: "127.0.0.1:9000", MaxInstances: 1, IdleTimeout: 90 * time.Second, DrainTimeout: 10 * time.Second, ClockWait: time.Minute, LogLevel: "info"}},
 		{"environment over file", file, env, nil, ServeSettings{
-			HTTP: ":2", Control: "127.0.0.1:9000", MaxInstances: 2, IdleTimeout: 90 * time.Second, DrainTimeout: 10 * time.Second, LogLevel: "info"}},
+			HTTP: ":2", Control: "127.0.0.1:9000", MaxInstances: 2, IdleTimeout: 90 * time.Second, DrainTimeout: 10 * time.Second, ClockWait: time.Minute, LogLevel: "info"}},
 		{"flag over environment", file, env, []string{"--http", ":3"}, ServeSettings{
-			HTTP: ":3", Control: "127.0.0.1:9000", MaxInstances: 2, IdleTimeout: 90 * time.Second, DrainTimeout: 10 * time.Second, LogLevel: "info"}},
+			HTTP: ":3", Control: "127.0.0.1:9000", MaxInstances: 2, IdleTimeout: 90 * time.Second, DrainTimeout: 10 * time.Second, ClockWait: time.Minute, LogLevel: "info"}},
+		{"queue", "queue-jobs = 5\nqueue-bytes = \"1GB\"\n", nil, []string{"--queue-when-full", "drop-oldest"}, ServeSettings{
+			HTTP: ":8080", Control: "127.0.0.1:9000", IdleTimeout: 5 * time.Minute, DrainTimeout: 10 * time.Second, ClockWait: time.Minute,
+			Queue: QueueSettings{Jobs: 5, Bytes: 1 << 30, WhenFull: "drop-oldest"}, LogLevel: "info"}},
 		{"everything", "log-level = \"warn\" # quiet\njson = true\naddress-bits = 39\n", nil,
-			[]string{"--control", "[::1]:0", "--memory-budget", "1.5GiB", "--drain-timeout", "0", "--json=false"}, ServeSettings{
-				HTTP: ":8080", Control: "[::1]:0", MemoryBudget: 3 << 29, AddressBits: 39, IdleTimeout: 5 * time.Minute, LogLevel: "warn"}},
+			[]string{"--control", "[::1]:0", "--memory-budget", "1.5GiB", "--drain-timeout", "0", "--clock-wait", "5", "--json=false"}, ServeSettings{
+				HTTP: ":8080", Control: "[::1]:0", MemoryBudget: 3 << 29, AddressBits: 39, IdleTimeout: 5 * time.Minute, ClockWait: 5 * time.Second, LogLevel: "warn"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			got, o, data := serveWith(t, c.toml, c.env, c.args...)
@@ -69,7 +72,7 @@ func TestSettingsErrors(t *testing.T) {
 		stderr string // DIR stands for the data folder
 	}{
 		{"# first\nhtpp = ':1'\n", nil, nil, 1, "ledge: DIR/ledge.toml:2: unknown key \"htpp\"\n  did you mean http?\n"},
-		{"data = '/x'\n", nil, nil, 1, "ledge: DIR/ledge.toml:1: unknown key \"data\"\n  known keys: http, control, memory-budget, max-instances, address-bits, idle-timeout, drain-timeout, log-level, json\n"},
+		{"data = '/x'\n", nil, nil, 1, "ledge: DIR/ledge.toml:1: unknown key \"data\"\n  known keys: http, control, memory-budget, max-instances, address-bits, idle-timeout, drain-timeout, clock-wait, queue-jobs, queue-bytes, queue-when-full, log-level, json\n"},
 		{"http = 8080\n", nil, nil, 1, "ledge: DIR/ledge.toml:1: http: wants text in quotes, not a number\n  see: ledge serve --help\n"},
 		{"http = ':x'\n", nil, []string{"--http", ":1"}, 1, "ledge: DIR/ledge.toml:1: http: \":x\" has no port number from 0 to 65535\n  see: ledge serve --help\n"},
 		{"http\n", nil, nil, 1, "ledge: DIR/ledge.toml:1: expected key = value\n"},

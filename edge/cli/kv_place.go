@@ -1,0 +1,90 @@
+package cli
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+// place says in which bucket a command works.
+type place struct{ bucket, function string }
+
+func (a *app) placeFlags(cmd *cobra.Command, p *place) {
+	textFlag(cmd.Flags(), &p.bucket, "bucket", "NAME", "the shared bucket with that name")
+	textFlag(cmd.Flags(), &p.function, "function", "NAME", "the function's own bucket")
+	completions(cmd, "function", func(cmd *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
+		return a.functionNames(cmd)
+	})
+	completions(cmd, "bucket", a.completeBuckets)
+}
+
+// name returns the bucket's name as the node has it.
+func (p *place) name() (string, error) {
+	switch {
+	case p.bucket != "" && p.function != "":
+		return "", usagef("--bucket and --function name two buckets; give one of them")
+	case p.function != "":
+		name, err := parseName(p.function)
+		return ownBucket + name, err
+	case p.bucket != "":
+		return p.bucket, checkBucket(p.bucket)
+	}
+	return "", &usageError{Message: "it is not said which bucket", Hint: "give --bucket NAME, or --function NAME for a function's own"}
+}
+
+// flags are those that name the bucket, for hints.
+func (p *place) flags() string {
+	if p.function != "" {
+		return "--function " + p.function
+	}
+	return "--bucket " + p.bucket
+}
+
+// ownBucket begins the names of functions' own buckets.
+const ownBucket = "function."
+
+// checkBucket keeps a name from becoming another path; the rest is for the node.
+func checkBucket(name string) error {
+	if name == "" || strings.Trim(name, ".") == "" || strings.ContainsAny(name, "/?#%") {
+		return &usageError{Message: fmt.Sprintf("%q is not the name of a bucket", name), Hint: "use 1 to 63 letters, digits, _, . and -"}
+	}
+	return nil
+}
+
+func bucketPath(bucket string) string { return pathData + "/" + url.PathEscape(bucket) }
+
+// itemPath writes the key so that nothing on the way cleans it: not a dot nor a
+// slash is left in it.
+func itemPath(bucket, key string) string {
+	return bucketPath(bucket) + "/" + strings.ReplaceAll(url.PathEscape(key), ".", "%2E")
+}
+
+// checkKey refuses an empty key, which is another path.
+func checkKey(key string) error {
+	if key == "" {
+		return usagef("a key is not empty")
+	}
+	return nil
+}
+
+// condition are the flags by which a write asks for what must be there.
+type condition struct {
+	absent   bool
+	sequence uint64
+}
+
+func (c *condition) header() (http.Header, error) {
+	switch {
+	case c.absent && c.sequence > 0:
+		return nil, usagef("--if-absent and --if-sequence cannot both hold")
+	case c.absent:
+		return http.Header{"If-None-Match": {"*"}}, nil
+	case c.sequence > 0:
+		return http.Header{"If-Match": {`"` + strconv.FormatUint(c.sequence, 10) + `"`}}, nil
+	}
+	return nil, nil
+}
