@@ -141,9 +141,9 @@ soak: build examples hostile | need-bench ## load the appliance for SOAK beside 
 # ---- functions for examples and tests
 
 FUNCTIONS := testdata/functions
-GO_FUNCTIONS := hello-go greet-extism-go
+GO_FUNCTIONS := hello-go greet-extism-go kv-extism-go
 WAT_FUNCTIONS := $(basename $(notdir $(wildcard $(FUNCTIONS)/*.wat)))
-EXAMPLES := $(GO_FUNCTIONS) thermostat-c hello-c-reactor hello-as $(WAT_FUNCTIONS)
+EXAMPLES := $(GO_FUNCTIONS) thermostat-c hello-c-reactor debounce-c hello-as $(WAT_FUNCTIONS)
 HOSTILE := $(basename $(notdir $(wildcard $(FUNCTIONS)/hostile/*.wat)))
 
 .PHONY: examples
@@ -158,6 +158,8 @@ build/functions/hello-go.wasm: $(wildcard $(FUNCTIONS)/hello-go/*)
 	GOOS=wasip1 GOARCH=wasm go build -C $(<D) -trimpath -buildvcs=false -ldflags=-w -o $(CURDIR)/$@ .
 
 build/functions/greet-extism-go.wasm: $(wildcard $(FUNCTIONS)/greet-extism-go/*)
+build/functions/kv-extism-go.wasm: $(wildcard $(FUNCTIONS)/kv-extism-go/*)
+build/functions/greet-extism-go.wasm build/functions/kv-extism-go.wasm:
 	@mkdir -p $(@D)
 	GOOS=wasip1 GOARCH=wasm go build -C $(<D) -trimpath -buildvcs=false -ldflags=-w -buildmode=c-shared -o $(CURDIR)/$@ .
 
@@ -168,6 +170,10 @@ build/functions/thermostat-c.wasm: $(FUNCTIONS)/thermostat-c/thermostat.c | need
 build/functions/hello-c-reactor.wasm: $(FUNCTIONS)/hello-c-reactor/hello.c | need-wasm
 	@mkdir -p $(@D)
 	clang --target=wasm32 -O2 -Wall -Wextra -Werror -nostdlib -Wl,--no-entry -Wl,--strip-debug -o $@ $<
+
+build/functions/debounce-c.wasm: $(FUNCTIONS)/debounce-c/debounce.c $(FUNCTIONS)/ledge.h | need-wasm
+	@mkdir -p $(@D)
+	clang --target=wasm32 -O2 -Wall -Wextra -Werror -nostdlib -Wl,--no-entry -Wl,--strip-debug -I$(FUNCTIONS) -o $@ $<
 
 HELLO_AS := $(FUNCTIONS)/hello-as
 

@@ -219,12 +219,7 @@ func TestExamplesSurvivePowerCut(t *testing.T) {
 // Killed at any moment of a deploy the node comes back with every deploy that it
 // acknowledged, and with each function whole: the old one or the new one.
 func TestKillDuringDeploys(t *testing.T) {
-	rounds := 25
-	if text := os.Getenv("LEDGE_SOAK_KILLS"); text != "" {
-		if _, err := fmt.Sscan(text, &rounds); err != nil {
-			t.Fatal(err)
-		}
-	}
+	rounds := kills(t, 25)
 	data := t.TempDir()
 	modules := []string{"echo", "hello", "echo-raw", "hello-c-reactor"}
 	acknowledged := map[string]string{} // function -> CodeSha256
@@ -288,10 +283,15 @@ func (n *node) functions() map[string]string {
 	return found
 }
 
-// socket returns a client of the control plane's Unix socket. The path leads
-// through the process, which may have mounted a disk of its own.
+// folder returns a path of the data folder that leads through the process, which may
+// have mounted a disk of its own.
+func (n *node) folder() string {
+	return filepath.Join("/proc", strconv.Itoa(n.cmd.Process.Pid), "root", n.data)
+}
+
+// socket returns a client of the control plane's Unix socket.
 func (n *node) socket() *http.Client {
-	path := filepath.Join("/proc", strconv.Itoa(n.cmd.Process.Pid), "root", n.data, "control.sock")
+	path := filepath.Join(n.folder(), "control.sock")
 	return &http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return new(net.Dialer).DialContext(ctx, "unix", path)
 	}}}
@@ -429,9 +429,9 @@ func TestHostileNeighbours(t *testing.T) {
 	}
 }
 
-// A disk that is full fails the deploy with a reason, and what serves goes on
-// serving, also after a restart.
-func TestFullDisk(t *testing.T) {
+// startOnSmallDisk runs an appliance on a disk of 3 MB, which is its own.
+func startOnSmallDisk(t *testing.T) *node {
+	t.Helper()
 	dir := t.TempDir()
 	cmd, public, control := serveCommand(t, filepath.Join(dir, "data"))
 	script := `mount -t tmpfs -o size=3m none "$0" && exec "$@"`
@@ -439,30 +439,20 @@ func TestFullDisk(t *testing.T) {
 	if os.Geteuid() != 0 {
 		args = append([]string{"--map-root-user"}, args...)
 	}
-	n := startCommand(t, exec.Command("unshare", args...), filepath.Join(dir, "data"), public, control)
+	return startCommand(t, exec.Command("unshare", args...), filepath.Join(dir, "data"), public, control)
+}
+
+// A disk that is full fails the deploy with a reason, and what serves goes on
+// serving, also after a restart.
+func TestFullDisk(t *testing.T) {
+	n := startOnSmallDisk(t)
 	deploy := func(name, file string) (int, string) {
 		wasm, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)
 		}
-		body, err := json.Marshal(map[string]any{"Code": map[string]any{"ZipFile": wasm}, "Routes": []map[string]string{{"Route": "ANY /" + name, "Payload": "raw"}}})
-		if err != nil {
-			t.Fatal(err)
-		}
-		r, err := http.NewRequest("PUT", "http://localhost/v1/functions/"+name, bytes.NewReader(body))
-		if err != nil {
-			t.Fatal(err)
-		}
-		reply, err := n.socket().Do(r)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer reply.Body.Close()
-		text, err := io.ReadAll(reply.Body)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return reply.StatusCode, string(text)
+		return n.post(http.MethodPut, "/v1/functions/"+name, map[string]any{
+			"Code": map[string]any{"ZipFile": wasm}, "Routes": []map[string]string{{"Route": "ANY /" + name, "Payload": "raw"}}})
 	}
 	if status, text := deploy("echo", module("echo")); status != 201 {
 		t.Fatalf("%d %s", status, text)

@@ -69,6 +69,10 @@ func TestHouse(t *testing.T) {
 				continue
 			}
 			sibling := strings.Split(imported, "/")[0]
+			// The tests of the whole look into the store that a node left behind.
+			if file.Name.Name == "firmware_test" && sibling == "persist" {
+				continue
+			}
 			if sibling != part && !slices.Contains(allowed, sibling) {
 				t.Errorf("%s imports ledge/%s", name, imported)
 			}

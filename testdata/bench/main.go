@@ -37,7 +37,7 @@ func main() {
 	rounds := flag.Int("rounds", 5, "measurements of each pair")
 	duration := flag.Duration("duration", 3*time.Second, "of one measurement")
 	readme := flag.String("readme", "", "also write the table into this file, between <!-- bench --> and <!-- /bench -->")
-	only := flag.String("only", "", "measure only throughput, signed, neighbours, starts or languages")
+	only := flag.String("only", "", "measure only throughput, signed, neighbours, starts, events or languages")
 	handlers := flag.String("handlers", "testdata/bench/handlers", "folder with the handlers for languages")
 	workerd := flag.String("workerd", "build/bench/workerd/node_modules/@cloudflare/workerd-linux-64/bin/workerd", "workerd to compare JavaScript with")
 	python := flag.String("python", "", "native interpreter to compare Python with")
@@ -233,6 +233,11 @@ func (b *bench) run() error {
 	}
 	if b.only == "" || b.only == "starts" {
 		if err := b.starts(); err != nil {
+			return err
+		}
+	}
+	if b.only == "" || b.only == "events" {
+		if err := b.events(); err != nil {
 			return err
 		}
 	}
