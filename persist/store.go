@@ -140,8 +140,8 @@ func (s *Store) Recovered() string { return s.recovered }
 func (s *Store) Incomplete() bool { return s.incomplete }
 
 // Generation grows with every commit that changes records, also across restarts:
-// with all but the data of functions, the queue, access keys and the audit log. It
-// is the Generation of the State that Load returns when nothing changed in between.
+// with all but data, its changes and feeds, the queue, what became of schedules, access
+// keys and the audit log. It is the Generation of the State that Load returns when nothing changed in between.
 func (s *Store) Generation() uint64 { return s.generation.Load() }
 
 // Commits returns how many transactions were written since Open. Each is two fsyncs:

@@ -27,9 +27,9 @@
 //     asking them; this API asks the caller's key.
 //   - Destinations are functions of the node.
 //   - Event sources are change feeds, arn:aws:dynamodb:REGION:000000000000:table/BUCKET/stream/LABEL,
-//     where BUCKET is a bucket of key-value data, and MQTT topics,
-//     arn:aws:iot:REGION:000000000000:topicfilter/FILTER. A mapping is stored, and
-//     Enabling until the node has what it waits for.
+//     where BUCKET is a bucket of data, and MQTT topics,
+//     arn:aws:iot:REGION:000000000000:topicfilter/FILTER, whose mappings are stored
+//     and stay Enabling: the node has no broker yet.
 //   - The error about an environment of more than 4 KB tells its size and not its
 //     values, which may be secrets.
 //

@@ -82,7 +82,7 @@ func (f *deployFlags) register(flags *pflag.FlagSet) {
 	listFlag(flags, &f.env, "env", "NAME=VALUE", "environment variable")
 	textFlag(flags, &f.isolation, "isolation", "MODE", "reuse: a warm instance serves many invocations; fresh: each gets a new one (default reuse)")
 	flags.IntVar(&f.concurrency, "concurrency", 0, "at most `N` invocations at the same time; more are throttled (default: the node's)")
-	listFlag(flags, &f.allowHosts, "allow-host", "HOST", "host that the function may call: example.com, example.com:8443 or *.example.com")
+	listFlag(flags, &f.allowHosts, "allow-host", "HOST", "host that the function may call: example.com, *.example.com, https://example.com:8443; in private networks by address: 192.168.1.20:80, 192.168.0.0/16:*")
 	listFlag(flags, &f.allowInvoke, "allow-invoke", "NAME", "function that the function may invoke, or '*' for all")
 	listFlag(flags, &f.allowPublish, "allow-publish", "FILTER", "MQTT topics that the function may publish to: state/hall or state/#")
 	listFlag(flags, &f.allowBuckets, "allow-bucket", "NAME[:read]", "shared bucket of data that the function may use, or only read")
