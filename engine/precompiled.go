@@ -35,13 +35,17 @@ func Precompile(layoutName string, wasm []byte) ([]byte, error) {
 		return nil, err
 	}
 	defer module.Close()
-	return module.Serialize()
+	artifact, err := module.Serialize()
+	if err != nil {
+		return nil, err
+	}
+	return withoutSection(artifact, addressMap)
 }
 
 // PrecompileKey changes when Precompile would give something else for the same
 // module.
 func PrecompileKey(layoutName string) string {
-	return fmt.Sprintf("wasmtime 44.0.0 %s %+v settings 2", runtime.GOARCH, layouts[layoutName])
+	return fmt.Sprintf("wasmtime 44.0.0 %s %+v settings 3", runtime.GOARCH, layouts[layoutName])
 }
 
 // readPrecompiled returns what the build compiled for this machine, or nil.
