@@ -136,7 +136,7 @@ fuzz: build/runtimes examples hostile ## run every fuzz target for FUZZTIME
 .PHONY: soak
 soak: build examples hostile | need-bench ## load the appliance for SOAK beside hostile functions, then kill it KILLS times
 	@.ci/soak bin/ledge $(SOAK)
-	LEDGE_SOAK_KILLS=$(KILLS) go test -run TestKillDuringDeploys -timeout 60m -count=1 ./firmware
+	LEDGE_SOAK_KILLS=$(KILLS) go test -run 'TestKillDuring' -timeout 60m -count=1 ./firmware
 
 # ---- functions for examples and tests
 

@@ -137,7 +137,7 @@ func (j *FunctionJobs) InvokeAsync(event engine.AsyncEvent) (engine.RequestID, e
 	case errors.Is(err, persist.ErrQueueFull):
 		return id, &queueFull{err}
 	}
-	return id, err
+	return id, forGuests(err)
 }
 
 // queueFull is an error that the engine tells guests of as a limit.

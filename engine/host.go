@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strings"
 
+	"ledge/engine/capi"
 	"ledge/engine/outbound"
 )
 
@@ -24,24 +25,31 @@ func (h *host) VarGet(key []byte) ([]byte, error) {
 	if err := h.count(); err != nil {
 		return nil, err
 	}
+	if err := h.checkNames(capi.UserGet, nil, key); err != nil {
+		return nil, err
+	}
 	item, err := h.get("", string(key))
 	return item.Value, err
 }
 
 // VarSet stores a variable; it is on disk when VarSet returns.
 func (h *host) VarSet(key, value []byte) error {
-	return h.writeVar(Write{Key: string(key), Kind: WritePut, Value: value})
+	return h.writeVar(key, Write{Kind: WritePut, Value: value})
 }
 
 // VarDelete removes a variable.
 func (h *host) VarDelete(key []byte) error {
-	return h.writeVar(Write{Key: string(key), Kind: WriteDelete})
+	return h.writeVar(key, Write{Kind: WriteDelete})
 }
 
-func (h *host) writeVar(w Write) error {
+func (h *host) writeVar(key []byte, w Write) error {
 	if err := h.count(); err != nil {
 		return err
 	}
+	if err := h.checkNames(capi.UserPut, nil, key); err != nil {
+		return err
+	}
+	w.Key = string(key)
 	_, err := h.write(w)
 	return err
 }
@@ -72,8 +80,13 @@ func (h *host) HTTP(encoded, body []byte) (status int, headers, reply []byte, er
 func (h *host) request(encoded, body []byte) (int, http.Header, []byte, error) {
 	ctx, cancel := h.deadline()
 	defer cancel()
-	status, header, reply, err := h.runtime.outbound.Exchange(ctx, h.function.AllowHosts, encoded, body)
+	kept := held{runtime: h.runtime}
+	defer kept.release()
+	status, header, reply, err := h.runtime.outbound.Exchange(ctx, h.function.AllowHosts, encoded, body, kept.take)
+	var failed *callError
 	switch {
+	case errors.As(err, &failed):
+		return 0, nil, nil, failed
 	case errors.Is(err, outbound.ErrNotAllowed):
 		return 0, nil, nil, denied("%s", err)
 	case err != nil:

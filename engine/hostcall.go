@@ -2,10 +2,12 @@ package engine
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -150,12 +152,50 @@ func readCall(head []byte, into any, limit int) error {
 	from := json.NewDecoder(bytes.NewReader(head))
 	from.DisallowUnknownFields()
 	if err := from.Decode(into); err != nil {
-		return badRequest("the call is no JSON object as it should be: %s", err)
+		if failed := (*callError)(nil); errors.As(err, &failed) {
+			return failed
+		}
+		return badRequest("%s", wrongJSON(err))
 	}
 	if _, err := from.Token(); !errors.Is(err, io.EOF) {
 		return badRequest("the call has something behind its JSON object")
 	}
 	return nil
+}
+
+// wrongJSON says what is wrong with a call in the words of who made it, who has never
+// heard of Go's types.
+func wrongJSON(err error) string {
+	var wrong *json.UnmarshalTypeError
+	if !errors.As(err, &wrong) {
+		return fmt.Sprintf("the call is no JSON object as it should be: %s", err)
+	}
+	want := "an object"
+	switch wrong.Type.Kind() {
+	case reflect.Bool:
+		want = "true or false"
+	case reflect.String:
+		want = "text"
+	case reflect.Float64:
+		want = "a number"
+	case reflect.Int, reflect.Int64:
+		want = "a whole number"
+	case reflect.Uint64:
+		want = "a whole number from 0"
+	case reflect.Slice:
+		want = "an array"
+	}
+	is := wrong.Value
+	if is == "string" {
+		is = "text"
+	}
+	field := cmp.Or(wrong.Field, "the call")
+	if all := strings.ToLower(field); strings.ToUpper(field) == field || field == "QoS" {
+		field = all
+	} else {
+		field = all[:1] + field[1:]
+	}
+	return fmt.Sprintf("%s is %s, and not %s", field, is, want)
 }
 
 func (h *host) callPublish(head, body []byte) error {
@@ -214,8 +254,8 @@ func (h *host) log(head, body []byte) error {
 	if !slices.Contains(logLevels, want.Level) {
 		return badRequest("%q is not one of %s", want.Level, strings.Join(logLevels, ", "))
 	}
-	line := make([]byte, 0, len(want.Level)+len(body)+4)
-	line = append(append(append(line, '['), want.Level...), "] "...)
-	h.instance.shell.AppendLog(append(append(line, body...), '\n'))
+	h.instance.shell.AppendLog([]byte("[" + want.Level + "] "))
+	h.instance.shell.AppendLog(body) // as it lies there: it may be large, and most of it dropped
+	h.instance.shell.AppendLog([]byte("\n"))
 	return nil
 }

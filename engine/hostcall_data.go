@@ -216,6 +216,11 @@ func (h *host) callKVList(head []byte) (reply capi.Reply, err error) {
 	if err != nil {
 		return reply, err
 	}
+	kept := held{runtime: h.runtime}
+	defer kept.release()
+	if err := kept.takeItems(items); err != nil {
+		return reply, err
+	}
 	if want.Items {
 		for i := range items {
 			reply.Body = append(reply.Body, items[i].Value...)

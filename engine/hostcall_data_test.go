@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"encoding/json"
 	"fmt"
 	"strings"
 	"testing"
@@ -64,6 +65,10 @@ func TestCallKV(t *testing.T) {
 		{"increment beyond 2^53", "[str(ledge.kv.increment('n', 2 ** 53)), str(ledge.kv.increment('n', 1)), ledge.kv.delete('n')]", "(async () => [String(await ledge.kv.increment('n', 2n ** 53n)), String(await ledge.kv.increment('n')), await ledge.kv.delete('n')])()", `["9007199254740992","9007199254740993",true]`},
 		{"increment of what is no number", "[ledge.kv.put('w', 'x') > 0, ledge.kv.increment('w')]", "ledge.kv.put('w', 'x').then(() => ledge.kv.increment('w'))", `["InvalidRequest","it is no number",true]`},
 		{"increment by half", "ledge.kv.increment('n', 0.5)", "ledge.kv.increment('n', 0.5)", `["InvalidRequest","write 0: by is 0.5, and not a whole number of 64 bits",true]`},
+		{"increment by what is no number", "ledge.kv.increment('n', 'many')", "ledge.kv.increment('n', 'many')", `["InvalidRequest","write 0: by is many, and not a whole number of 64 bits",true]`},
+		{"ttl of what is no number", "ledge.kv.put('s', '2', ttl='soon')", "ledge.kv.put('s', '2', { ttl: 'soon' })", `["InvalidRequest","write 0: ttl is text, and not a number",true]`},
+		{"negative ttl", "ledge.kv.increment('s', ttl=-5)", "ledge.kv.increment('s', 1, { ttl: -5 })", `["InvalidRequest","write 0: ttl is -5, and not a number of seconds from 0.001 to 100 years",true]`},
+		{"a limit by half", "list(ledge.kv.list('', 1.5))", "ledge.kv.list('', 1.5)", `["InvalidRequest","limit is number 1.5, and not a whole number",true]`},
 		{"transact", "[[r.get('value'), r['existed']] for r in ledge.kv.transact([{'put': 't', 'value': b'1', 'ttl': 9}, {'increment': 'u', 'by': 4}, {'delete': 'v'}, {'check': 'x', 'if_absent': True}])] + [ledge.kv.delete('t'), ledge.kv.delete('u')]",
 			"ledge.kv.transact([{ put: 't', value: '1', ttl: 9 }, { increment: 'u', by: 4 }, { delete: 'v' }, { check: 'x', ifAbsent: true }]).then(async (r) => [...r.map((w) => [w.value ?? null, w.existed]), await ledge.kv.delete('t'), await ledge.kv.delete('u')])", `[[null,false],[4,false],[null,false],[null,false],true,true]`},
 		{"transact in vain", "ledge.kv.transact([{'put': 't', 'value': '1'}, {'put': 'u', 'value': '2', 'if_value': ''}])", "ledge.kv.transact([{ put: 't', value: '1' }, { put: 'u', value: '2', ifValue: '' }])", `["ConditionFailed","it is not so",true]`},
@@ -89,6 +94,75 @@ func TestCallTransactErrors(t *testing.T) {
 			t.Errorf("got %s, %v", got, err)
 		}
 	})
+}
+
+// What is no key, no value or no option is refused in words that say what it is, and
+// never stored as something else.
+func TestCallMistakes(t *testing.T) {
+	cfg := testConfig(t)
+	data := &memoryData{}
+	cfg.Data = data
+	r := open(t, cfg)
+	const notBytes = ", and not bytes or str; make it one, for example with "
+	for language, cases := range map[string][]expression{
+		RuntimePython: {
+			{"a dict", "ledge.kv.put('k', {'a': 1})", "", `["InvalidRequest","value is dict` + notBytes + `put_json",true]`},
+			{"None", "ledge.kv.put('k', None)", "", `["InvalidRequest","value is NoneType` + notBytes + `put_json",true]`},
+			{"a number", "ledge.kv.put('k', 5)", "", `["InvalidRequest","value is int` + notBytes + `put_json",true]`},
+			{"an expected number", "ledge.kv.compare_and_set('k', 5, '6')", "", `["InvalidRequest","if_value is int` + notBytes + `json.dumps",true]`},
+			{"None in a transaction", "ledge.kv.transact([{'put': 'k', 'value': None}])", "", `["InvalidRequest","value is NoneType` + notBytes + `put_json",true]`},
+			{"a key of bytes", "ledge.kv.get(b'k')", "", `["InvalidRequest","the key is bytes, and not str",true]`},
+			{"no key", "ledge.kv.put(None, 'v')", "", `["InvalidRequest","the key is NoneType, and not str",true]`},
+			{"a key to increment", "ledge.kv.increment(5)", "", `["InvalidRequest","the key is int, and not str",true]`},
+			{"a prefix of bytes", "list(ledge.kv.items(b'k'))", "", `["InvalidRequest","prefix is bytes, and not str",true]`},
+			{"a ttl that is an object", "ledge.kv.put('k', 'v', ttl=__import__('datetime').timedelta(1))", "", `["InvalidRequest","write 0: ttl is text, and not a number",true]`},
+			{"a sequence of nothing", "ledge.kv.put('k', 'v', if_sequence=ledge.kv.get_item('none'))", "", `["InvalidRequest","if_sequence is None: it is 0 for a key that is not there",true]`},
+			{"a sequence of nothing in a transaction", "ledge.kv.transact([{'delete': 'k', 'if_sequence': None}])", "", `["InvalidRequest","if_sequence is None: it is 0 for a key that is not there",true]`},
+			{"half of a character", "ledge.kv.put('\\ud800', 'v')", "", `["InvalidRequest","the key has half of a character",true]`},
+			{"a payload", "ledge.publish('t', {})", "", `["InvalidRequest","the payload is dict` + notBytes + `json.dumps",true]`},
+			{"a body", "ledge.http('POST', 'http://example.com', body={})", "", `["InvalidRequest","the body is dict` + notBytes + `json.dumps",true]`},
+			{"a header that is a number", "ledge.http('GET', 'http://example.com', {'X-Count': 5})", "", `["PermissionDenied","host is not allowed: example.com; allow it with --allow-host example.com",true]`},
+		},
+		RuntimeJavaScript: {
+			{"an object", "", "ledge.kv.put('k', { a: 1 })", `["TypeError","the value must be a string or a Uint8Array: use JSON.stringify for other values",true]`},
+			{"null", "", "ledge.kv.put('k', null)", `["TypeError","the value must be a string or a Uint8Array: use JSON.stringify for other values",true]`},
+			{"undefined", "", "ledge.kv.put('k')", `["TypeError","the value must be a string or a Uint8Array: use JSON.stringify for other values",true]`},
+			{"a key that is a number", "", "ledge.kv.get(5)", `["TypeError","the key must be a string",true]`},
+			{"a ttl that is not a number", "", "ledge.kv.put('k', 'v', { ttl: NaN })", `["TypeError","ttl is not a number",true]`},
+			{"a sequence of nothing", "", "ledge.kv.getItem('none').then((item) => ledge.kv.put('k', 'v', { ifSequence: item?.sequence }))", `["TypeError","ifSequence is undefined: it is 0 for a key that is not there",true]`},
+			{"a sequence of null", "", "ledge.kv.transact([{ delete: 'k', ifSequence: null }])", `["TypeError","ifSequence is null: it is 0 for a key that is not there",true]`},
+			{"half of a character", "", "ledge.kv.put('\\ud800', 'v')", `["TypeError","the key has half of a character",true]`},
+			{"a ttl as in Python", "", "ledge.kv.put('k', 'v', 60)", `["TypeError","the options are an object of ttl, ifAbsent, ifPresent, ifSequence",true]`},
+			{"a condition as in Python", "", "ledge.kv.put('k', 'v', { if_absent: true })", `["TypeError","there is no option if_absent: use ttl, ifAbsent, ifPresent, ifSequence",true]`},
+			{"a condition of delete", "", "ledge.kv.delete('k', { ifAbsent: true })", `["TypeError","there is no option ifAbsent: use ifSequence",true]`},
+			{"an option of increment", "", "ledge.kv.increment('k', 1, { TTL: 5 })", `["TypeError","there is no option TTL: use ttl",true]`},
+			{"an option of compareAndSet", "", "ledge.kv.compareAndSet('k', null, 'v', 5)", `["TypeError","the options are an object of ttl",true]`},
+			{"an option of list", "", "ledge.kv.list({ prefx: 'a' })", `["TypeError","there is no option prefx: use prefix, limit, start, end, after, reverse",true]`},
+			{"an option of invoke", "", "ledge.invoke('g', 1, { asynchronous: true })", `["TypeError","there is no option asynchronous: use qualifier, async",true]`},
+			{"an option of publish", "", "ledge.publish('t', 'p', { QoS: 1 })", `["TypeError","there is no option QoS: use qos",true]`},
+		},
+	} {
+		python, javaScript := callFunctions(t)
+		f := python
+		if language == RuntimeJavaScript {
+			f = javaScript
+		}
+		deploy(t, r, f)
+		for _, test := range cases {
+			t.Run(language+" "+test.name, func(t *testing.T) {
+				event, err := json.Marshal(test.python + test.javaScript)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if got, err := invoke(r, "f", string(event)); err != nil || compactJSON(t, got) != compactJSON(t, test.want) {
+					t.Errorf("got %.500s, %v; want %s", got, err, test.want)
+				}
+			})
+		}
+	}
+	if len(data.origins) > 0 {
+		t.Errorf("%d writes were done", len(data.origins))
+	}
 }
 
 // A function has the buckets that its settings name, and only those, and only so.

@@ -16,13 +16,13 @@ func bareHost(t testing.TB, f Function) (*host, *memoryData) {
 	data := &memoryData{}
 	cfg.Data = data
 	f.Limits = DefaultLimits()
-	return &host{runtime: &Runtime{cfg: cfg}, function: &f, instance: &instance{ctx: context.Background(), serving: true}, own: OwnBucket(f.Name)}, data
+	return &host{runtime: &Runtime{cfg: cfg, node: capi.NewNode(0, false)}, function: &f, instance: &instance{ctx: context.Background(), serving: true}, own: OwnBucket(f.Name)}, data
 }
 
 // A guest that does not keep to the interface gets an error and not the node's
 // memory.
 func TestHostCallArguments(t *testing.T) {
-	h, data := bareHost(t, Function{Name: "f"})
+	h, data := bareHost(t, Function{Name: "f", AllowInvoke: []string{"g"}})
 	long := strings.Repeat("x", maxHead)
 	for _, test := range []struct {
 		op         int
@@ -64,6 +64,8 @@ func TestHostCallArguments(t *testing.T) {
 		{callKVWrite, `{"writes":[{"put":"k","value":"v","ttl":1e300}]}`, "", callBadRequest},
 		{callKVWrite, `{"writes":[{"increment":"k","by":9223372036854775808}]}`, "", callBadRequest},
 		{callKVWrite, `{"writes":[{"increment":"k","by":"x"}]}`, "", callBadRequest},
+		{callKVWrite, `{"writes":[{"increment":"k","by":{"a":"` + strings.Repeat("x", 1<<20) + `"}}]}`, "", callBadRequest},
+		{callInvoke, `{"function":"g"}`, strings.Repeat("x", MaxPayload+1), callLimit},
 		{callKVWrite, `{"writes":[{"increment":"k","ifSequence":-1}]}`, "", callBadRequest},
 		{callKVWrite, `{"writes":[{"put":"k","value":"v","bucket":"function.g"}]}`, "", callDenied},
 		{callPublish, `{"topic":5}`, "", callBadRequest},
@@ -140,6 +142,10 @@ func TestUserCallArguments(t *testing.T) {
 		{capi.UserCall{Op: capi.UserGet, Args: b("function.g", "k")}, callDenied},
 		{capi.UserCall{Op: capi.UserGet, Args: b("\xff", "k")}, callBadRequest},
 		{capi.UserCall{Op: capi.UserPut, Args: b("other", "k", "v")}, callDenied},
+		{capi.UserCall{Op: capi.UserGet, Args: b("", strings.Repeat("k", 1<<20))}, callLimit},
+		{capi.UserCall{Op: capi.UserList, Args: b(strings.Repeat("k", 1<<20))}, callLimit},
+		{capi.UserCall{Op: capi.UserPublish, Args: b(strings.Repeat("k", 1<<20), "v")}, callLimit},
+		{capi.UserCall{Op: capi.UserInvoke, Args: b(strings.Repeat("k", 1<<20), "v")}, callLimit},
 		{capi.UserCall{Op: capi.UserPut, Args: b("", "k", "v", `{"ttl":0}`)}, callBadRequest},
 		{capi.UserCall{Op: capi.UserPut, Args: b("", "k", "v", `{"ifabsentt":true}`)}, callBadRequest},
 		{capi.UserCall{Op: capi.UserPut, Args: b("", "k", "v", `{"ifAbsent":true,"ifPresent":true}`)}, callBadRequest},

@@ -49,6 +49,9 @@ func (h *host) invoke(want invokeCall, event []byte) ([]byte, error) {
 	if !h.instance.serving {
 		return nil, &callError{Type: callUnavailable, Message: "a function cannot invoke others while it is being loaded: do it in the handler"}
 	}
+	if len(event) > MaxPayload {
+		return nil, overLimit("the event has %d bytes, at most %d are sent", len(event), MaxPayload)
+	}
 	if want.Async {
 		return h.invokeAsync(want, event)
 	}
@@ -64,6 +67,11 @@ func (h *host) invokeNow(want invokeCall, event []byte) ([]byte, error) {
 	deep, _ := ctx.Value(depth{}).(int)
 	if deep++; deep > maxDepth {
 		return nil, overLimit("%d functions wait for each other already", maxDepth)
+	}
+	kept := held{runtime: h.runtime}
+	defer kept.release()
+	if err := kept.take(len(event)); err != nil {
+		return nil, err
 	}
 	inv := Invocation{Function: want.Function, Qualifier: want.Qualifier, Source: SourceFunction, Payload: bytes.Clone(event), Depth: h.instance.depth}
 	var res Result

@@ -31,6 +31,9 @@ func (h *host) user(call capi.UserCall) (reply capi.UserReply, err error) {
 		return reply, badRequest("an argument is no block of memory of the host's")
 	}
 	a := call.Args
+	if err := h.checkNames(call.Op, a[0], a[1]); err != nil {
+		return reply, err
+	}
 	switch call.Op {
 	case capi.UserGet:
 		return h.userGet(string(a[0]), string(a[1]))
@@ -61,6 +64,27 @@ func (h *host) user(call capi.UserCall) (reply capi.UserReply, err error) {
 		return h.userInvoke(string(a[0]), a[1], a[2])
 	}
 	return reply, badRequest("this node has no host call %d", call.Op)
+}
+
+// maxBlockName bounds what a plug-in gives as the name of a bucket, key, topic or
+// function. What those may really have is less and looked at later; a block may be as
+// large as the function's memory.
+const maxBlockName = 64 << 10
+
+func (h *host) checkNames(op capi.UserOp, first, second []byte) error {
+	named := [][]byte{first, second}
+	switch op {
+	case capi.UserTransact:
+		named = nil
+	case capi.UserList, capi.UserPublish, capi.UserInvoke:
+		named = named[:1]
+	}
+	for _, name := range named {
+		if len(name) > maxBlockName {
+			return overLimit("a name has %d bytes, at most %d are read", len(name), maxBlockName)
+		}
+	}
+	return nil
 }
 
 // unmet reports whether err says that a condition did not hold.
@@ -100,6 +124,11 @@ type userOptions struct {
 
 // userWrite does one write. Where its condition does not hold that is no failure.
 func (h *host) userWrite(w Write, options []byte) (reply capi.UserReply, err error) {
+	kept := held{runtime: h.runtime}
+	defer kept.release()
+	if err := kept.takeWrites(options, w.Value); err != nil {
+		return reply, err
+	}
 	if options != nil {
 		var want userOptions
 		if err := readCall(options, &want, maxWriteHead); err != nil {
@@ -153,11 +182,21 @@ func (h *host) userList(bucket string, options []byte) (reply capi.UserReply, er
 	if err != nil {
 		return reply, err
 	}
+	kept := held{runtime: h.runtime}
+	defer kept.release()
+	if err := kept.takeItems(items); err != nil {
+		return reply, err
+	}
 	reply.Block, err = json.Marshal(pageOf(&want, items, more, true))
 	return reply, err
 }
 
 func (h *host) userTransact(text []byte) (reply capi.UserReply, err error) {
+	kept := held{runtime: h.runtime}
+	defer kept.release()
+	if err := kept.takeWrites(text, nil); err != nil {
+		return reply, err
+	}
 	var calls writeCalls
 	if err := readCall(bytes.TrimSpace(text), &calls, maxWriteHead); err != nil {
 		return reply, err

@@ -76,6 +76,7 @@ func TestUserCalls(t *testing.T) {
 		{"put", put, "\nk\nvalue", "1A", ""},
 		{"get", get, "\nk", "value", ""},
 		{"get and its sequence", `(drop (call $kget (call $part) (call $part))) (call $digit (call $ksequence))`, "\nk", "1A", ""},
+		{"no sequence of what is absent", `(drop (call $kget (call $part) (call $part))) (drop (call $kget (i64.const 0) (call $event))) (call $digit (call $ksequence))`, "\nk", "0B", ""},
 		{"put an empty value", put, "\ne", "2A", ""},
 		{"get an empty value", get, "\ne", "A", ""},
 		{"put if absent", put, "\nk\nother\n" + `{"ifAbsent":true}`, "0B", ""},

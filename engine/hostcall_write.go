@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math"
 	"strconv"
+	"strings"
 	"time"
 
 	"ledge/engine/capi"
@@ -23,8 +24,8 @@ type writeCall struct {
 	Base64 []byte
 	Size   *int
 
-	By  json.Number // of Increment; 1 where it is left out
-	TTL *float64    // in seconds; none where it is left out
+	By  json.RawMessage // of Increment, a number or its digits; 1 where it is left out
+	TTL *float64        // in seconds; none where it is left out
 
 	IfAbsent, IfPresent bool
 	IfValue             *string // as Value
@@ -48,7 +49,7 @@ func (c *writeCalls) UnmarshalJSON(text []byte) error {
 		}
 		var next writeCall
 		if err := from.Decode(&next); err != nil {
-			return fmt.Errorf("write %d: %w", len(*c), err)
+			return badRequest("write %d: %s", len(*c), wrongJSON(err))
 		}
 		*c = append(*c, next)
 	}
@@ -85,6 +86,10 @@ func (c *writeCall) read(w *Write, body []byte) ([]byte, error) {
 	if found != 1 {
 		return nil, errOneWrite
 	}
+	by := strings.Trim(string(c.By), `"`)
+	if by == "null" {
+		by = ""
+	}
 	var err error
 	if w.Value, body, err = choose("value", c.Value, c.Base64, c.Size, body); err != nil {
 		return nil, err
@@ -92,13 +97,13 @@ func (c *writeCall) read(w *Write, body []byte) ([]byte, error) {
 	switch {
 	case (w.Value != nil) != (w.Kind == WritePut):
 		return nil, errors.New("put has a value, and nothing else has")
-	case c.By != "" && w.Kind != WriteIncrement:
+	case by != "" && w.Kind != WriteIncrement:
 		return nil, errors.New("only increment has by")
-	case w.Kind == WriteIncrement && c.By == "":
+	case w.Kind == WriteIncrement && by == "":
 		w.By = 1
 	case w.Kind == WriteIncrement:
-		if w.By, err = strconv.ParseInt(c.By.String(), 10, 64); err != nil {
-			return nil, fmt.Errorf("by is %s, and not a whole number of 64 bits", c.By)
+		if w.By, err = strconv.ParseInt(by, 10, 64); err != nil {
+			return nil, fmt.Errorf("by is %.40s, and not a whole number of 64 bits", by)
 		}
 	}
 	if c.TTL != nil {
@@ -198,6 +203,11 @@ func headsOf(written []Written) (heads []writtenHead) {
 
 func (h *host) callKVWrite(head, body []byte) (reply capi.Reply, err error) {
 	var want struct{ Writes writeCalls }
+	kept := held{runtime: h.runtime}
+	defer kept.release()
+	if err := kept.takeWrites(head, body); err != nil {
+		return reply, err
+	}
 	if err := readCall(head, &want, maxWriteHead); err != nil {
 		return reply, err
 	}

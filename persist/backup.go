@@ -217,7 +217,7 @@ func roomFor(path string, size int64) error {
 		return fmt.Errorf("ask for free space: %w", err)
 	}
 	if free := int64(fs.Bavail) * fs.Bsize; free < size {
-		return fmt.Errorf("%w: %d bytes are free, and %d are needed", ErrNoRoom, free, size)
+		return fmt.Errorf("%w: %d bytes are free, and %d are needed; make room, there is no newer backup until then", ErrNoRoom, free, size)
 	}
 	return nil
 }

@@ -116,7 +116,7 @@ func (s *Store) setChangeAside(bucket string, key []byte) error {
 		}
 		c.wrote = true
 		if len(key) == sequenceBytes {
-			if err := c.feedsLost(bucket, binary.BigEndian.Uint64(key)); err != nil {
+			if err := c.feedsMiss(bucket, binary.BigEndian.Uint64(key)); err != nil {
 				return err
 			}
 		}

@@ -234,6 +234,7 @@ func TestDamagedChange(t *testing.T) {
 	s, _ := dataStore(t)
 	d := s.Data()
 	putFeedOf(t, s, "f", "b", true)
+	putFeedOf(t, s, "g", "b", false)
 	for i := range 4 {
 		d.must(t, Write{Bucket: "b", Key: fmt.Sprint(i)})
 	}
@@ -255,5 +256,44 @@ func TestDamagedChange(t *testing.T) {
 	}
 	if lost := lostOf(t, s, "f"); lost != 1 {
 		t.Errorf("lost are %d, want 1", lost)
+	}
+	// A feed that is not that far has lost this one, and nothing of what is before.
+	if lost := lostOf(t, s, "g"); lost != 1 {
+		t.Errorf("lost to the feed behind are %d, want 1", lost)
+	}
+	if passed := feedOf(t, s, "g").Passed(); passed != 0 {
+		t.Errorf("the feed behind is at %d, want 0", passed)
+	}
+}
+
+// A stream that was off begins anew when it is turned on, unless nothing was written
+// meanwhile: no feed sees a past that has a hole.
+func TestStreamThatWasOff(t *testing.T) {
+	s, _ := dataStore(t)
+	d := s.Data()
+	set := func(on bool) {
+		t.Helper()
+		_, err := d.PutBucket(DataBucket{Name: "b", Stream: on})
+		noErr(t, err)
+	}
+	set(true)
+	d.must(t, Write{Bucket: "b", Key: "k", Value: []byte("1")})
+	set(false)
+	set(true)
+	if got := changesOf(t, s, "b"); got != "INSERT k >1" {
+		t.Errorf("with nothing written: %s", got)
+	}
+	set(false)
+	d.must(t, Write{Bucket: "b", Key: "k", Value: []byte("2")})
+	set(true)
+	d.must(t, Write{Bucket: "b", Key: "k", Value: []byte("3")})
+	if got := changesOf(t, s, "b"); got != "MODIFY k 2>3" {
+		t.Errorf("with something written: %s", got)
+	}
+	set(false)
+	d.must(t, Write{Bucket: "b", Key: "k", Value: []byte("4")})
+	putFeedOf(t, s, "f", "b", true)
+	if got := changesOf(t, s, "b"); got != "" {
+		t.Errorf("turned on by a feed: %s", got)
 	}
 }

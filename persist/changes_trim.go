@@ -31,13 +31,12 @@ type StreamFullError struct {
 }
 
 func (e *StreamFullError) Error() string {
-	what := fmt.Sprintf("the stream of bucket %s is full: it holds %d bytes of changes of at most %d and this write needs %d more",
-		e.Bucket, e.Used, e.Limit, e.Needed)
 	if len(e.HeldBy) == 0 {
-		return what + "; raise its limit"
+		return fmt.Sprintf("this write makes %d bytes of changes and the stream of bucket %s holds at most %d; raise its limit",
+			e.Needed, e.Bucket, e.Limit)
 	}
-	return fmt.Sprintf("%s; they wait for the event source mappings %s: see why those do not get on, or delete them, raise the limit, or let the stream %s",
-		what, strings.Join(e.HeldBy, ", "), WhenFullDropOldest)
+	return fmt.Sprintf("the stream of bucket %s is full: it holds %d bytes of changes of at most %d and this write needs %d more; they wait for the event source mappings %s: see why those do not get on, or delete them, raise the limit, or let the stream %s",
+		e.Bucket, e.Used, e.Limit, e.Needed, strings.Join(e.HeldBy, ", "), WhenFullDropOldest)
 }
 
 // LimitExceeded tells this error from those of the store itself.
@@ -262,6 +261,25 @@ func (c *change) feedsLost(bucket string, through uint64) error {
 				feed.Lanes[i] = FeedLane{After: through}
 			}
 		}
+		if err := c.putFeed(feed); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// feedsMiss notes that one change alone is about to go: feeds that had not passed it
+// count it, and stay where they are, for those before it are still there.
+func (c *change) feedsMiss(bucket string, sequence uint64) error {
+	_, feeds, err := feedsOf(c.tx, bucket)
+	if err != nil {
+		return err
+	}
+	for _, feed := range feeds {
+		if len(feed.Lanes) == 0 || feed.Passed() >= sequence {
+			continue
+		}
+		feed.Lost++
 		if err := c.putFeed(feed); err != nil {
 			return err
 		}

@@ -28,6 +28,11 @@ type DataBucket struct {
 	WhenFull     string    `json:"whenFull,omitempty"`    // of the stream: WhenFullReject (default) or WhenFullDropOldest
 	Created      time.Time `json:"created"`
 	LastModified time.Time `json:"lastModified"` // of these settings
+
+	// StreamByFeed says that a feed turned Stream on, which goes off with the bucket's
+	// last feed. PutBucket then leaves both as they are; without it Stream is the
+	// operator's.
+	StreamByFeed bool `json:"streamByFeed,omitempty"`
 }
 
 // BucketStats is a bucket and what is in it.
@@ -95,14 +100,23 @@ func (d *Data) PutBucket(settings DataBucket) (DataBucket, error) {
 		if err != nil {
 			return err
 		}
-		if b.stream && !settings.Stream {
+		stream, byFeed := settings.Stream, false
+		if settings.StreamByFeed {
+			stream, byFeed = b.stream, b.streamByFeed
+		}
+		if b.stream && !stream {
 			if err := noFeeds(c.tx, b.name); err != nil {
 				return err
 			}
 		}
 		c.wrote, c.records = true, true
+		if stream && !b.stream {
+			if err := b.dropPast(c.tx); err != nil {
+				return err
+			}
+		}
 		b.maxBytes, b.maxKeys, b.streamBytes = settings.MaxBytes, int64(settings.MaxKeys), settings.StreamBytes
-		b.stream, b.dropOldest = settings.Stream, settings.WhenFull == WhenFullDropOldest
+		b.stream, b.streamByFeed, b.dropOldest = stream, byFeed, settings.WhenFull == WhenFullDropOldest
 		if err := b.create(c.tx, now); err != nil {
 			return err
 		}
@@ -127,7 +141,7 @@ func (c *change) bucketToConfigure(name string) (*openBucket, error) {
 	if err != nil || b.exists {
 		return b, err
 	}
-	return b, checkBucketCount(c.tx, name)
+	return b, checkBucketCount(c.tx, name, 0)
 }
 
 // DeleteBucket removes a bucket with its settings and all that is in it, or returns
@@ -195,13 +209,14 @@ func bucketNames(tx *bolt.Tx) (names []string, err error) {
 	return slices.Compact(names), nil
 }
 
-// checkBucketCount returns a *QuotaError where one more shared bucket is too many.
+// checkBucketCount returns a *QuotaError where one more shared bucket is too many,
+// beside those that are made with it, which are not stored yet.
 // Own buckets are as many as functions.
-func checkBucketCount(tx *bolt.Tx, name string) error {
+func checkBucketCount(tx *bolt.Tx, name string, with int) error {
 	if strings.HasPrefix(name, ownPrefix) {
 		return nil
 	}
-	n := 0
+	n := with
 	c := tx.Bucket([]byte(bucketDataBuckets)).Cursor()
 	for k, _ := c.First(); k != nil; k, _ = c.Next() {
 		if !bytes.HasPrefix(k, []byte(ownPrefix)) {

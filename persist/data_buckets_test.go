@@ -61,13 +61,21 @@ func TestQuotas(t *testing.T) {
 func TestBucketCount(t *testing.T) {
 	s, _ := dataStore(t)
 	d := s.Data()
-	for i := 0; i < MaxBuckets; i += MaxWrites {
-		writes := make([]Write, MaxWrites)
-		for j := range writes {
-			writes[j] = Write{Bucket: fmt.Sprint(i + j), Key: "k"}
+	writes := func(from, n int) (all []Write) {
+		for i := range n {
+			all = append(all, Write{Bucket: fmt.Sprint(from + i), Key: "k"})
 		}
-		d.must(t, writes...)
+		return all
 	}
+	for i := 0; i < MaxBuckets-MaxWrites; i += MaxWrites {
+		d.must(t, writes(i, MaxWrites)...)
+	}
+	d.must(t, writes(MaxBuckets-MaxWrites, MaxWrites-2)...)
+	var many *QuotaError // two are left: not three at once
+	if _, err := d.Write(Origin{}, writes(MaxBuckets-2, 3)); !errors.As(err, &many) || many.What != "buckets" {
+		t.Errorf("three at once: %v", err)
+	}
+	d.must(t, append(writes(MaxBuckets-2, 2), Write{Bucket: OwnBucket("g"), Key: "k"})...)
 	_, err := d.Write(Origin{}, []Write{{Bucket: "more", Key: "k"}})
 	_, putErr := d.PutBucket(DataBucket{Name: "more"})
 	for _, err := range []error{err, putErr} {
@@ -244,6 +252,7 @@ func TestLostBucketRecord(t *testing.T) {
 	after, err := d.Bucket("b")
 	noErr(t, err)
 	before.MaxKeys, before.Created, before.LastModified = DefaultBucketKeys, time.Time{}, time.Time{}
+	before.StreamByFeed = true // whose it was is lost too
 	if after != before {
 		t.Errorf("now it is\n%+v\nwant\n%+v", after, before)
 	}

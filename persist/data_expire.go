@@ -75,26 +75,18 @@ func (t *transaction) planExpiry(only string, limit int) (removed int, next time
 			return err
 		}
 		due, later := b.due(now, limit-removed)
-		before := len(t.steps)
-		for i, entry := range due {
-			if b.addChanges > maxBatchBytes {
-				due, later = due[:i], now
-				break
-			}
-			t.planRemoval(b, entry)
-		}
-		var full *StreamFullError
-		switch err := b.findRoom(t.tx, b.addChanges, &b.room); {
-		case errors.As(err, &full):
-			t.steps = t.steps[:before]
-			*b = writeTarget{openBucket: b.openBucket}
-			soon(max(later, now+expireAgain.Milliseconds()))
-			return nil
-		case err != nil:
+		n, err := t.planRemovals(b, due)
+		if err != nil {
 			return err
 		}
-		removed += len(due)
-		soon(later)
+		switch removed += n; {
+		case n == len(due):
+			soon(later)
+		case n > 0:
+			soon(now)
+		default:
+			soon(now + expireAgain.Milliseconds())
+		}
 		return nil
 	})
 	t.written = make([]Written, len(t.steps))
@@ -102,6 +94,23 @@ func (t *transaction) planExpiry(only string, limit int) (removed int, next time
 		t.steps[i].index = i
 	}
 	return removed, next, err
+}
+
+// planRemovals plans what the first entries ask for and returns of how many: fewer
+// than all where their changes are many bytes, or more than the stream has room for.
+func (t *transaction) planRemovals(b *writeTarget, due [][]byte) (n int, err error) {
+	for before := len(t.steps); len(due) > 0; due = due[:n/2] {
+		for n = 0; n < len(due) && b.addChanges <= maxBatchBytes; n++ {
+			t.planRemoval(b, due[n])
+		}
+		var full *StreamFullError
+		if err := b.findRoom(t.tx, b.addChanges, &b.room); !errors.As(err, &full) {
+			return n, err
+		}
+		t.steps = t.steps[:before]
+		*b = writeTarget{openBucket: b.openBucket}
+	}
+	return 0, nil
 }
 
 // planRemoval plans what an entry of the expiries asks for. One that says otherwise

@@ -39,8 +39,10 @@ const (
 	bucketRecordVersion = 1
 	bucketRecordSize    = 2 + 8*8
 
-	flagStream     = 0x01
-	flagDropOldest = 0x02
+	flagStream       = 0x01
+	flagDropOldest   = 0x02
+	flagStreamByFeed = 0x04
+	bucketFlags      = flagStream | flagDropOldest | flagStreamByFeed
 )
 
 // maxStoredDepth is the largest depth that is remembered. Feeds stop long before.
@@ -128,6 +130,7 @@ func storedSize(keyBytes int, stored []byte) int64 {
 // bucketRecord is what "databuckets" has of a bucket.
 type bucketRecord struct {
 	stream, dropOldest             bool
+	streamByFeed                   bool  // a feed turned stream on, and the last one turns it off
 	maxBytes, maxKeys, streamBytes int64 // 0: the default
 	created, modified              int64 // Unix milliseconds
 	keys, bytes, streamUsed        int64
@@ -141,6 +144,9 @@ func (r bucketRecord) encode() []byte {
 	if r.dropOldest {
 		b[1] |= flagDropOldest
 	}
+	if r.streamByFeed {
+		b[1] |= flagStreamByFeed
+	}
 	for _, n := range []int64{r.maxBytes, r.maxKeys, r.streamBytes, r.created, r.modified, r.keys, r.bytes, r.streamUsed} {
 		b = binary.BigEndian.AppendUint64(b, uint64(n))
 	}
@@ -149,10 +155,10 @@ func (r bucketRecord) encode() []byte {
 
 // decodeBucketRecord returns ErrDamaged for what encode did not make.
 func decodeBucketRecord(b []byte) (r bucketRecord, err error) {
-	if len(b) != bucketRecordSize || b[0] != bucketRecordVersion || b[1]&^(flagStream|flagDropOldest) != 0 {
+	if len(b) != bucketRecordSize || b[0] != bucketRecordVersion || b[1]&^bucketFlags != 0 {
 		return bucketRecord{}, fmt.Errorf("%w: what is stored are no settings of a bucket", ErrDamaged)
 	}
-	r.stream, r.dropOldest = b[1]&flagStream != 0, b[1]&flagDropOldest != 0
+	r.stream, r.dropOldest, r.streamByFeed = b[1]&flagStream != 0, b[1]&flagDropOldest != 0, b[1]&flagStreamByFeed != 0
 	for i, n := range []*int64{&r.maxBytes, &r.maxKeys, &r.streamBytes, &r.created, &r.modified, &r.keys, &r.bytes, &r.streamUsed} {
 		*n = int64(binary.BigEndian.Uint64(b[2+8*i:]))
 		if *n < 0 {
@@ -172,7 +178,7 @@ func checkBucketRecord(_, v []byte) error {
 // settings returns what callers see of the record, limits filled in.
 func (r bucketRecord) settings(name string) DataBucket {
 	b := DataBucket{
-		Name: name, Stream: r.stream, WhenFull: WhenFullReject,
+		Name: name, Stream: r.stream, StreamByFeed: r.streamByFeed, WhenFull: WhenFullReject,
 		MaxBytes: orDefault(r.maxBytes, DefaultBucketBytes), MaxKeys: int(orDefault(r.maxKeys, DefaultBucketKeys)),
 		StreamBytes: orDefault(r.streamBytes, DefaultStreamBytes),
 		Created:     fromMilli(r.created), LastModified: fromMilli(r.modified),

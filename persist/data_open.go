@@ -1,6 +1,7 @@
 package persist
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 
@@ -39,6 +40,7 @@ func openDataBucket(tx *bolt.Tx, name string) (*openBucket, error) {
 	if b.items != nil {
 		b.exists = true
 		b.stream = b.changes != nil // a feed may need it
+		b.streamByFeed = b.stream
 		b.count()
 	}
 	return b, nil
@@ -108,6 +110,24 @@ func (b *openBucket) drop(tx *bolt.Tx) error {
 	}
 	if err := tx.Bucket([]byte(bucketDataBuckets)).Delete([]byte(b.name)); err != nil {
 		return fmt.Errorf("delete bucket %s: %w", b.name, err)
+	}
+	return nil
+}
+
+// dropPast removes the changes of a stream that is off and about to be turned on, if
+// the bucket was written to in between: a feed that begins at the oldest change must
+// not see a past with a hole in it.
+func (b *openBucket) dropPast(tx *bolt.Tx) error {
+	if b.changes == nil {
+		return nil
+	}
+	last, _ := b.changes.Cursor().Last()
+	if b.items != nil && bytes.Equal(last, sequenceKey(b.items.Sequence())) {
+		return nil
+	}
+	b.changes, b.streamUsed = nil, 0
+	if err := tx.Bucket([]byte(bucketChanges)).DeleteBucket([]byte(b.name)); err != nil {
+		return fmt.Errorf("delete old stream of bucket %s: %w", b.name, err)
 	}
 	return nil
 }

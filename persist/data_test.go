@@ -264,6 +264,37 @@ func TestExpiryOfLargeValues(t *testing.T) {
 	}
 }
 
+// What expires together goes although its changes do not fit the stream together, as
+// far as feeds make room for it.
+func TestExpiryInASmallStream(t *testing.T) {
+	s, clock := dataStore(t)
+	d := s.Data()
+	_, err := d.PutBucket(DataBucket{Name: "b", Stream: true, StreamBytes: 1000})
+	noErr(t, err)
+	for i := range 20 {
+		d.must(t, Write{Bucket: "b", Key: fmt.Sprint(i), Value: make([]byte, 100), TTL: time.Second})
+	}
+	clock.pass(time.Second)
+	if n, next, err := d.Expire(100); n != 20 || !next.IsZero() || err != nil {
+		t.Errorf("expired are %d, then at %v, %v", n, next, err)
+	}
+
+	putFeedOf(t, s, "f", "b", true)
+	settle(t, s, "f", 40)
+	for i := range 6 {
+		d.must(t, Write{Bucket: "b", Key: fmt.Sprint(i), Value: make([]byte, 100), TTL: time.Second})
+	}
+	clock.pass(time.Second)
+	n, next, err := d.Expire(100)
+	if n < 1 || n == 6 || next != clock.now.Add(expireAgain) || err != nil {
+		t.Errorf("with a feed that stands, expired are %d, then at %v, %v", n, next, err)
+	}
+	settle(t, s, "f", 46)
+	if rest, next, err := d.Expire(100); rest != 6-n || !next.IsZero() || err != nil {
+		t.Errorf("with a feed that went on, expired are %d, then at %v, %v", rest, next, err)
+	}
+}
+
 // A bucket that is full of what expired takes writes.
 func TestExpiredMakesRoom(t *testing.T) {
 	s, clock := dataStore(t)

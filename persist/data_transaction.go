@@ -250,16 +250,25 @@ func (s *plannedWrite) image() []byte {
 
 // fits checks that all buckets may take what is planned.
 func (t *transaction) fits() error {
+	made := 0 // shared buckets
 	for _, b := range t.buckets {
 		if !b.touched {
 			continue
+		}
+		if !b.exists {
+			if err := checkBucketCount(t.tx, b.name, made); err != nil {
+				return err
+			}
+			if !strings.HasPrefix(b.name, ownPrefix) {
+				made++
+			}
 		}
 		if function, own := strings.CutPrefix(b.name, ownPrefix); own {
 			if err := functionExists(t.tx, function); err != nil {
 				return err
 			}
 		}
-		if err := b.fits(t.tx); err != nil {
+		if err := b.fits(); err != nil {
 			return err
 		}
 		if b.changed {
@@ -273,12 +282,7 @@ func (t *transaction) fits() error {
 
 // fits returns a *QuotaError where the bucket grows beyond its limits. One that is
 // beyond already may shrink.
-func (b *writeTarget) fits(tx *bolt.Tx) error {
-	if !b.exists {
-		if err := checkBucketCount(tx, b.name); err != nil {
-			return err
-		}
-	}
+func (b *writeTarget) fits() error {
 	limits := b.settings(b.name)
 	if total := b.bytes + b.addBytes; b.addBytes > 0 && total > limits.MaxBytes {
 		return &QuotaError{Bucket: b.name, What: quotaBytes, Used: b.bytes, Needed: b.addBytes, Limit: limits.MaxBytes}

@@ -1,6 +1,7 @@
 package persist
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -237,13 +238,18 @@ func (c *change) openStream(bucket string, now time.Time) (newest uint64, err er
 		return 0, err
 	}
 	if !b.exists {
-		if err := checkBucketCount(c.tx, bucket); err != nil {
+		if err := checkBucketCount(c.tx, bucket, 0); err != nil {
 			return 0, err
 		}
 	}
 	if !b.exists || !b.stream || b.items == nil || b.changes == nil {
 		c.wrote, c.records = true, true // it is configuration
-		b.stream = true
+		if !b.stream {
+			if err := b.dropPast(c.tx); err != nil {
+				return 0, err
+			}
+		}
+		b.stream, b.streamByFeed = true, b.streamByFeed || !b.stream
 		if err := b.create(c.tx, toMilli(now)); err != nil {
 			return 0, err
 		}
@@ -252,6 +258,25 @@ func (c *change) openStream(bucket string, now time.Time) (newest uint64, err er
 		}
 	}
 	return b.items.Sequence(), nil
+}
+
+// closeStream has a bucket keep no more changes that only a feed wanted, once the last
+// feed is gone: each of them is a write to flash. Those that there are stay for
+// StreamRetention.
+func (c *change) closeStream(bucket string) error {
+	b, err := openDataBucket(c.tx, bucket)
+	if errors.Is(err, ErrDamaged) {
+		return nil // nothing can be written to it either
+	}
+	if err != nil || !b.streamByFeed {
+		return err
+	}
+	if left, _, err := feedsOf(c.tx, bucket); err != nil || len(left) > 0 {
+		return err
+	}
+	c.wrote, c.records = true, true // it is configuration
+	b.stream, b.streamByFeed = false, false
+	return b.save(c.tx)
 }
 
 // putFeed stores how far a feed is.

@@ -60,6 +60,11 @@ func TestFeedBegins(t *testing.T) {
 	if len(changes) != 2 || changes[0].Key != "one" || changes[1].Sequence != 3 {
 		t.Errorf("changes %+v", changes)
 	}
+	// Its ARN can be written in many ways, and the function runs once nevertheless.
+	again := testFeed("m8", "b", "g")
+	again.Source = "arn:aws:dynamodb:elsewhere:000000000000:table/b/stream/2026-01-01T00:00:00.000"
+	_, err = s.PutMapping(again)
+	wantErr(t, "PutMapping with another label", err, ErrExists)
 	// A bucket that was not there is made; that of a function needs the function.
 	_, err = s.PutMapping(testFeed("m4", "new", "f"))
 	noErr(t, err)
@@ -89,6 +94,120 @@ func TestFeedBegins(t *testing.T) {
 	noErr(t, err)
 	_, err = s.OpenFeed("m7")
 	wantErr(t, "OpenFeed of a topic", err, ErrInvalid)
+}
+
+// TestPutMappingMeanwhile: an update of what was removed meanwhile does not bring it
+// back, and of two at the same time none undoes the other.
+func TestPutMappingMeanwhile(t *testing.T) {
+	s, now := queueStore(t, "f")
+	s.now = func() time.Time { now = now.Add(time.Second); return now }
+	m, err := s.PutMapping(testFeed("m", "b", "f"))
+	noErr(t, err)
+	paused := m
+	paused.Enabled = false
+	_, err = s.PutMapping(paused)
+	noErr(t, err)
+	m.BatchSize = 7
+	_, err = s.PutMapping(m)
+	wantErr(t, "PutMapping of what was changed", err, ErrConflict)
+	m, err = s.GetMapping("m")
+	noErr(t, err)
+	if m.Enabled || m.BatchSize == 7 {
+		t.Errorf("mapping %+v", m)
+	}
+	_, err = s.DeleteMapping("m")
+	noErr(t, err)
+	_, err = s.PutMapping(m)
+	wantErr(t, "PutMapping of what was removed", err, ErrConflict)
+	_, err = s.GetFeed("m")
+	wantErr(t, "GetFeed", err, ErrNotFound)
+}
+
+// TestStreamEndsWithItsFeeds: a bucket keeps changes for as long as a feed of it is
+// there that wants them, or for good where the operator has said so.
+func TestStreamEndsWithItsFeeds(t *testing.T) {
+	setStream := func(on bool) func(t *testing.T, s *Store) {
+		return func(t *testing.T, s *Store) {
+			t.Helper()
+			_, err := s.Data().PutBucket(DataBucket{Name: "b", Stream: on})
+			noErr(t, err)
+		}
+	}
+	add := func(id, function string) func(t *testing.T, s *Store) {
+		return func(t *testing.T, s *Store) {
+			t.Helper()
+			_, err := s.PutMapping(testFeed(id, "b", function))
+			noErr(t, err)
+		}
+	}
+	drop := func(id string) func(t *testing.T, s *Store) {
+		return func(t *testing.T, s *Store) {
+			t.Helper()
+			_, err := s.DeleteMapping(id)
+			noErr(t, err)
+		}
+	}
+	deleteFunction := func(name string) func(t *testing.T, s *Store) {
+		return func(t *testing.T, s *Store) {
+			t.Helper()
+			_, err := s.DeleteFunction(name)
+			noErr(t, err)
+		}
+	}
+	otherSetting := func(t *testing.T, s *Store) { // with what there is, as the control plane does
+		t.Helper()
+		stats, err := s.Data().Bucket("b")
+		noErr(t, err)
+		stats.MaxKeys = 7
+		stored, err := s.Data().PutBucket(stats.DataBucket)
+		noErr(t, err)
+		if stored.Stream != stats.Stream || stored.StreamByFeed != stats.StreamByFeed || stored.MaxKeys != 7 {
+			t.Errorf("another setting: %+v, before %+v", stored, stats.DataBucket)
+		}
+	}
+	staleSetting := func(t *testing.T, s *Store) { // read while a feed was there
+		t.Helper()
+		_, err := s.Data().PutBucket(DataBucket{Name: "b", Stream: true, StreamByFeed: true})
+		noErr(t, err)
+	}
+	for _, c := range []struct {
+		name  string
+		steps []func(t *testing.T, s *Store)
+		want  bool
+	}{
+		{"a feed", []func(*testing.T, *Store){add("m1", "f")}, true},
+		{"a feed, removed", []func(*testing.T, *Store){add("m1", "f"), drop("m1")}, false},
+		{"the last of two", []func(*testing.T, *Store){add("m1", "f"), add("m2", "g"), drop("m1"), drop("m2")}, false},
+		{"one of two", []func(*testing.T, *Store){add("m1", "f"), add("m2", "g"), drop("m1")}, true},
+		{"a feed changed", []func(*testing.T, *Store){add("m1", "f"), add("m1", "f"), drop("m1")}, false},
+		{"with the function", []func(*testing.T, *Store){add("m1", "f"), deleteFunction("f")}, false},
+		{"with one of the functions", []func(*testing.T, *Store){add("m1", "f"), add("m2", "g"), deleteFunction("f")}, true},
+		{"the operator's", []func(*testing.T, *Store){setStream(true), add("m1", "f"), drop("m1")}, true},
+		{"the operator's later", []func(*testing.T, *Store){add("m1", "f"), setStream(true), drop("m1")}, true},
+		{"the operator's no more", []func(*testing.T, *Store){setStream(true), setStream(false), add("m1", "f"), drop("m1")}, false},
+		{"another setting", []func(*testing.T, *Store){add("m1", "f"), otherSetting, drop("m1"), otherSetting}, false},
+		{"a setting too late", []func(*testing.T, *Store){add("m1", "f"), drop("m1"), staleSetting}, false},
+		{"once more", []func(*testing.T, *Store){add("m1", "f"), drop("m1"), add("m1", "f")}, true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s, _ := queueStore(t, "f", "g")
+			for _, step := range c.steps {
+				step(t, s)
+			}
+			stats, err := s.Data().Bucket("b")
+			noErr(t, err)
+			generation := s.Generation()
+			putKeys(t, s, "b", "k")
+			changes, _, err := s.Changes("b", stats.Sequence, 10, 1<<20)
+			noErr(t, err)
+			if stats.Stream != c.want || (len(changes) == 1) != c.want {
+				t.Errorf("the stream is on: %t, and has %d changes; want %t", stats.Stream, len(changes), c.want)
+			}
+			if s.Generation() != generation {
+				t.Error("a write counts in the generation")
+			}
+		})
+	}
 }
 
 // TestFeedLanes: another number of lanes begins at the lowest place of all, and what

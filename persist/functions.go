@@ -172,11 +172,15 @@ func (s *Store) Functions(after string, limit int) (fns []Function, more bool, e
 
 // DeleteFunction removes a function in one transaction with all that belongs to
 // it: versions, aliases, routes, URLs, permissions, its settings for provisioned
-// and asynchronous invocations, its jobs, its event source mappings and its
-// key-value data. It returns what State has of it. The count of published versions
+// and asynchronous invocations, its jobs, its event source mappings, the schedules
+// that deploys made for it and its key-value data. It returns what State has of it. The count of published versions
 // stays, so that a later function of that name does not use their numbers again, as
-// in AWS Lambda.
+// in AWS Lambda. Where the function has very many jobs most of them go before: after an
+// error, or a crash, it may be there without them.
 func (s *Store) DeleteFunction(name string) (State, error) {
+	if err := s.thinJobs(name); err != nil {
+		return State{}, fmt.Errorf("delete function %s: %w", name, err)
+	}
 	var removed State
 	err := s.makeRoom(func(c *change) error {
 		if err := functionExists(c.tx, name); err != nil {
@@ -210,6 +214,9 @@ func (s *Store) DeleteFunction(name string) (State, error) {
 			}
 		}
 		if err := c.dropMappings(name); err != nil {
+			return err
+		}
+		if err := c.dropDeployedSchedules(name); err != nil {
 			return err
 		}
 		if err := c.dropJobs(name); err != nil {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 )
 
 // Bounds of names and records. AWS Lambda's own are narrower; these keep keys
@@ -32,6 +33,11 @@ func checkText(what, text string, limit int) error {
 		if text[i] < ' ' || text[i] == 0x7f {
 			return fmt.Errorf("%w: the %s %q has a control character", ErrInvalid, what, text)
 		}
+	}
+	// It is in a key and in a record, and JSON would change it there: what is looked for
+	// with the record's would not be found.
+	if !utf8.ValidString(text) {
+		return fmt.Errorf("%w: the %s %q is not valid UTF-8", ErrInvalid, what, text)
 	}
 	return nil
 }

@@ -2,6 +2,7 @@ package persist
 
 import (
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -34,7 +35,10 @@ const whatMapping = "event source mapping "
 
 // PutMapping creates a mapping or replaces the one with its ID, and returns it
 // with its LastModified. ErrNotFound where the function or the qualifier does
-// not exist; ErrExists where another mapping has the same source and function.
+// not exist; ErrExists where another mapping has the same source and function: it
+// would run the function twice for each event. One that was read of the store, which
+// its LastModified tells, must be as it was then: ErrConflict says that it was changed
+// or removed meanwhile.
 //
 // A mapping whose source is a bucket of data becomes a feed in the same transaction:
 // the bucket, which is made where it is missing, keeps its changes from now on, and
@@ -45,7 +49,7 @@ func (s *Store) PutMapping(m EventSourceMapping) (EventSourceMapping, error) {
 	if err := checkName("mapping ID", m.ID); err != nil {
 		return EventSourceMapping{}, err
 	}
-	now := s.now()
+	now, read := s.now(), m.LastModified
 	m.LastModified = milli(now)
 	bucket, feed := m.Bucket()
 	err := s.update(0, func(c *change) error {
@@ -56,8 +60,16 @@ func (s *Store) PutMapping(m EventSourceMapping) (EventSourceMapping, error) {
 		if err != nil {
 			return err
 		}
+		if !read.IsZero() && !slices.ContainsFunc(mappings, func(there EventSourceMapping) bool {
+			return there.ID == m.ID && there.LastModified.Equal(read)
+		}) {
+			return fmt.Errorf("%w: mapping %s was changed or removed meanwhile", ErrConflict, m.ID)
+		}
 		for _, other := range mappings {
-			if other.ID != m.ID && other.Source == m.Source && other.Function == m.Function && other.Qualifier == m.Qualifier {
+			// A bucket has one stream, whatever its ARN says of region and label.
+			otherBucket, otherFeed := other.Bucket()
+			same := other.Source == m.Source || feed && otherFeed && otherBucket == bucket
+			if other.ID != m.ID && same && other.Function == m.Function && other.Qualifier == m.Qualifier {
 				return fmt.Errorf("mapping %s: %w", other.ID, ErrExists)
 			}
 		}
@@ -85,7 +97,8 @@ func (s *Store) Mappings() ([]EventSourceMapping, error) {
 }
 
 // DeleteMapping removes a mapping, and how far its feed was, and returns what it was,
-// or ErrNotFound. A bucket goes on keeping its changes: others may want them.
+// or ErrNotFound. With its last feed a bucket stops keeping its changes, unless
+// Data.PutBucket has it keep them.
 func (s *Store) DeleteMapping(id string) (m EventSourceMapping, err error) {
 	err = s.update(0, func(c *change) error {
 		old, err := one[EventSourceMapping](c.tx, bucketMappings, []byte(id), whatMapping+id)
@@ -93,7 +106,13 @@ func (s *Store) DeleteMapping(id string) (m EventSourceMapping, err error) {
 			return err
 		}
 		m = old
-		return c.dropMapping(id)
+		if err := c.dropMapping(id); err != nil {
+			return err
+		}
+		if bucket, feed := m.Bucket(); feed {
+			return c.closeStream(bucket)
+		}
+		return nil
 	})
 	return m, err
 }
@@ -127,11 +146,22 @@ func (c *change) dropMappings(function string) error {
 	if err != nil {
 		return err
 	}
+	var buckets []string
 	for _, m := range mappings {
-		if bucket, _ := m.Bucket(); m.Function != function && bucket != OwnBucket(function) {
+		bucket, feed := m.Bucket()
+		if m.Function != function && bucket != OwnBucket(function) {
 			continue
 		}
 		if err := c.dropMapping(m.ID); err != nil {
+			return err
+		}
+		if feed {
+			buckets = append(buckets, bucket)
+		}
+	}
+	slices.Sort(buckets)
+	for _, bucket := range slices.Compact(buckets) {
+		if err := c.closeStream(bucket); err != nil {
 			return err
 		}
 	}

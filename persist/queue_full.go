@@ -17,7 +17,9 @@ import (
 // wait.
 
 // maxVictims bounds how many jobs make room for one, maxHeldSeen how many of those that
-// are held are looked at for that.
+// are held are looked at for that. Where so many are not enough, because the limits were
+// lowered since the jobs came, the event is taken all the same as long as it leaves the
+// queue smaller than it was.
 const (
 	maxVictims  = 64
 	maxHeldSeen = 1000
@@ -56,7 +58,7 @@ func (q *queueBuckets) makeRoom(job Job, limits QueueLimits) (victims [][]byte, 
 		bytesLeft -= min(bytesLeft, uint64(len(q.payloads.Get(sequenceKey(sequence)))))
 		err = full()
 	}
-	if err != nil {
+	if err != nil && bytesLeft+needed > q.Bytes { // jobs there are fewer
 		return nil, err
 	}
 	return victims, nil

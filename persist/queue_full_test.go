@@ -101,3 +101,36 @@ func TestDropOldestSparesTheLetters(t *testing.T) {
 		t.Errorf("there is %+v", stats)
 	}
 }
+
+// After the limits were lowered by far, each event makes the queue smaller until it is
+// within them, and none is refused.
+func TestDropOldestOfLoweredLimits(t *testing.T) {
+	s, _ := queueStore(t, "f")
+	const many = 3 * maxVictims
+	for i := range many {
+		put(t, s, testJob("f", fmt.Sprint(i)))
+	}
+	limits := QueueLimits{Jobs: 10, Bytes: 1 << 20, WhenFull: QueueDropOldest}
+	for i, want := range []int{many - maxVictims + 1, many - 2*maxVictims + 2, 10, 10} {
+		_, err := s.Enqueue(testJob("f", fmt.Sprint("new", i)), limits, false)
+		noErr(t, err)
+		stats, err := s.QueueStats()
+		noErr(t, err)
+		if stats.Jobs != want {
+			t.Errorf("after %d events there are %d, want %d", i+1, stats.Jobs, want)
+		}
+	}
+	// What so many small ones leave is no room for a large one.
+	limits.Jobs, limits.Bytes = 1000, 100
+	for i := range 2 * maxVictims {
+		put(t, s, Job{ID: fmt.Sprint("small", i), Function: "f"})
+	}
+	_, err := s.Enqueue(Job{ID: "large", Function: "f", Payload: make([]byte, 100)}, limits, false)
+	noErr(t, err)
+	for i := range 2 * maxVictims {
+		put(t, s, Job{ID: fmt.Sprint("small", i), Function: "f"})
+	}
+	limits.Bytes = 150
+	_, err = s.Enqueue(Job{ID: "larger", Function: "f", Payload: make([]byte, 100), Priority: 0}, limits, false)
+	wantErr(t, "Enqueue", err, ErrQueueFull)
+}

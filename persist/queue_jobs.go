@@ -236,3 +236,27 @@ func (s *Store) PurgeJobs(function string) (removed int, more bool, err error) {
 	}
 	return removed, more, nil
 }
+
+// dropAtOnce is about how many jobs the transaction that deletes their function may
+// remove: some megabytes of memory, and a second of a slow card during which nobody else
+// writes.
+const dropAtOnce = 10_000
+
+// thinJobs removes jobs of a function that is about to be deleted, in steps, until few
+// enough are left for one transaction. It does nothing where there are few, and stops
+// after as many steps as the jobs take that there are now, however many come meanwhile.
+func (s *Store) thinJobs(function string) error {
+	prefix := memberPrefix(function)
+	var few bool
+	var steps uint64
+	err := s.view(func(tx *bolt.Tx) error {
+		q := queueOf(tx)
+		few = countWith(q.due, prefix, dropAtOnce)+countWith(q.held, prefix, dropAtOnce) < dropAtOnce
+		steps = q.Jobs/purgeStep + 1
+		return nil
+	})
+	for more := !few; more && err == nil && steps > 0; steps-- {
+		_, more, err = s.PurgeJobs(function)
+	}
+	return err
+}

@@ -105,6 +105,58 @@ func TestPurge(t *testing.T) {
 	}
 }
 
+// A function with a long queue is deleted in steps: no transaction is huge, and one that
+// fails leaves the books in order.
+func TestDeleteFunctionWithManyJobs(t *testing.T) {
+	commits, failAt := 0, -1
+	s := openStore(t, t.TempDir(), Options{faults: &faults{before: func(at step) error {
+		if at == stepCommit {
+			if commits++; commits == failAt {
+				return errors.New("disk error")
+			}
+		}
+		return nil
+	}}})
+	for _, name := range []string{"f", "other"} {
+		_, err := s.PutFunction(testFunction(name), "", nil)
+		noErr(t, err)
+	}
+	put(t, s, testJob("other", "stays"))
+	const many = dropAtOnce + 2*purgeStep
+	for i := 0; i < many; i += MaxJobBatch {
+		jobs := make([]Job, MaxJobBatch)
+		for k := range jobs {
+			jobs[k] = testJob("f", fmt.Sprint(i+k))
+			if k%2 == 0 {
+				jobs[k].OrderKey = fmt.Sprint(k)
+			}
+		}
+		_, errs := s.EnqueueAll(jobs, DefaultQueueLimits())
+		noErr(t, errors.Join(errs...))
+	}
+	commits, failAt = 0, 3
+	if _, err := s.DeleteFunction("f"); err == nil {
+		t.Fatal("the error of the disk is lost")
+	}
+	checkQueue(t, s)
+	stats, err := s.QueueStats()
+	noErr(t, err)
+	if stats.Jobs != many-2*purgeStep+1 {
+		t.Errorf("after two steps there are %d jobs", stats.Jobs)
+	}
+	_, err = s.GetFunction("f", "")
+	noErr(t, err)
+	commits, failAt = 0, -1
+	_, err = s.DeleteFunction("f")
+	noErr(t, err)
+	stats, err = s.QueueStats()
+	noErr(t, err)
+	if stats.Jobs != 1 || commits < 2 {
+		t.Errorf("%d jobs are left after %d commits", stats.Jobs, commits)
+	}
+	checkQueue(t, s)
+}
+
 func TestRetryDeadLetter(t *testing.T) {
 	s, now := queueStore(t, "f", "g")
 	retries := 1

@@ -47,8 +47,8 @@ type Leased struct {
 	Jobs []Job
 	// Last is the function whose turn came last.
 	Last string
-	// More says that others are due that only Limit, or the size of the events,
-	// kept here.
+	// More says that others are due, or may be, that only Limit, or the size of the
+	// events, kept here: Full and Next are then of some functions only.
 	More bool
 	// Full names the functions of which others are due that their own bound kept
 	// here.
@@ -139,6 +139,7 @@ func (q *queueBuckets) candidates(names []string, req LeaseRequest, out *Leased)
 		later++
 	}
 	far := milli(req.Now.Add(farthestDue))
+	ready := 0 // functions with jobs that are due
 	for i := range names {
 		name := names[(later+i)%len(names)]
 		limit, special := req.Only[name]
@@ -177,6 +178,13 @@ func (q *queueBuckets) candidates(names []string, req LeaseRequest, out *Leased)
 			k, _ = cursor.Next()
 		}
 		turns = append(turns, turn)
+		if len(turn.keys) > 0 {
+			ready++
+		}
+		if ready > req.Limit && i < len(names)-1 { // the others get no turn now
+			out.More = true
+			break
+		}
 	}
 	return turns, damaged
 }

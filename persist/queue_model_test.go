@@ -16,7 +16,6 @@ type modelJob struct {
 	priority                 int
 	due                      time.Time
 	number                   int // in the order of queueing
-	size                     int
 	running                  Job // where it is
 }
 
@@ -134,7 +133,8 @@ func TestQueueModel(t *testing.T) {
 		job := testJob(j.function, j.id)
 		job.Due, job.OrderKey, job.DedupID, job.Priority = j.due, j.key, j.dedup, j.priority
 		limits := QueueLimits{Jobs: 25, Bytes: 1 << 20, WhenFull: []string{QueueReject, QueueDropOldest}[random.IntN(2)]}
-		got, err := s.Enqueue(job, limits, false)
+		atOnce := random.IntN(4) == 0
+		got, err := s.Enqueue(job, limits, atOnce)
 		if first, ok := m.seen[j.function+j.dedup]; ok && j.dedup != "" && m.now.Before(first.until) {
 			if err != nil || got.ID != first.id || !got.Duplicate {
 				t.Fatalf("step %d: got %s, duplicate %t, %v; want the first, %s", step, got.ID, got.Duplicate, err, first.id)
@@ -156,6 +156,12 @@ func TestQueueModel(t *testing.T) {
 		m.number++
 		j.number = m.number
 		m.jobs = append(m.jobs, j)
+		if want := atOnce && !j.due.After(m.now) && m.first(j); got.Leased() != want {
+			t.Fatalf("step %d: leased %t, want %t", step, got.Leased(), want)
+		}
+		if got.Leased() {
+			j.running = got
+		}
 		if j.dedup != "" {
 			m.seen[j.function+j.dedup] = modelSeen{j.id, m.now.Add(DedupWindow)}
 		}
@@ -185,8 +191,50 @@ func TestQueueModel(t *testing.T) {
 			}
 		}
 	}
-	for i := range 1500 {
-		switch random.IntN(10) {
+	purge := func(step int, function string) {
+		before := len(m.jobs)
+		m.jobs = slices.DeleteFunc(m.jobs, func(j *modelJob) bool {
+			return !j.runs() && (function == "" || j.function == function)
+		})
+		n, more, err := s.PurgeJobs(function)
+		if err != nil || more || n != before-len(m.jobs) {
+			t.Fatalf("step %d: purged %d of %d, more %t, %v", step, n, before-len(m.jobs), more, err)
+		}
+	}
+	replace := func(function string) { // with another one of that name
+		_, err := s.DeleteFunction(function)
+		noErr(t, err)
+		_, err = s.PutFunction(testFunction(function), "", nil)
+		noErr(t, err)
+		m.jobs = slices.DeleteFunc(m.jobs, func(j *modelJob) bool { return j.function == function })
+		for id := range m.seen {
+			if strings.TrimRight(id, "0123456789") == function {
+				delete(m.seen, id)
+			}
+		}
+	}
+	revive := func(step int) {
+		letters, _, err := s.DeadLetters(0, MaxDeadLetters)
+		noErr(t, err)
+		if len(letters) == 0 {
+			return
+		}
+		letter := letters[random.IntN(len(letters))]
+		_, err = s.RetryDeadLetter(letter.Sequence, QueueLimits{Jobs: 25, Bytes: 1 << 20, WhenFull: QueueDropOldest})
+		if len(m.jobs) >= 25 {
+			if !errors.Is(err, ErrQueueFull) {
+				t.Fatalf("step %d: got %v from a full queue", step, err)
+			}
+			return
+		}
+		noErr(t, err)
+		m.dead--
+		m.number++
+		old := letter.Job
+		m.jobs = append(m.jobs, &modelJob{id: old.ID, function: old.Function, key: old.OrderKey, priority: old.Priority, due: m.now, number: m.number})
+	}
+	for i := range 2000 {
+		switch random.IntN(11) {
 		case 0, 1, 2, 3:
 			queue(i)
 		case 4, 5:
@@ -237,6 +285,17 @@ func TestQueueModel(t *testing.T) {
 			if random.IntN(3) == 0 {
 				noErr(t, s.DeleteJob(jobs[at].Number))
 				m.remove(j)
+			}
+		case 9:
+			switch random.IntN(12) {
+			case 0:
+				purge(i, "")
+			case 1:
+				purge(i, functions[random.IntN(3)])
+			case 2:
+				replace(functions[random.IntN(3)])
+			default:
+				revive(i)
 			}
 		default:
 			m.now = m.now.Add([]time.Duration{time.Second, time.Second, time.Minute}[random.IntN(3)])

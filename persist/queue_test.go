@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -64,6 +65,9 @@ func TestEnqueueRefuses(t *testing.T) {
 	}{
 		{"no id", Job{Function: "f"}, ErrInvalid},
 		{"no function", Job{ID: "x"}, ErrInvalid},
+		{"an order that is no text", Job{ID: "x", Function: "f", OrderKey: "a\xff"}, ErrInvalid},
+		{"an order with a NUL", Job{ID: "x", Function: "f", OrderKey: "a\x00b"}, ErrInvalid},
+		{"a deduplication id that is no text", Job{ID: "x", Function: "f", DedupID: "\xc3("}, ErrInvalid},
 		{"unknown function", Job{ID: "x", Function: "g"}, ErrNotFound},
 		{"first", Job{ID: "x", Function: "f", Payload: make([]byte, 12)}, nil},
 		{"too many bytes", Job{ID: "x", Function: "f", Payload: make([]byte, 9)}, ErrQueueFull},
@@ -79,6 +83,40 @@ func TestEnqueueRefuses(t *testing.T) {
 	noErr(t, err)
 	if stats.Jobs != 2 || stats.Bytes != 20 {
 		t.Errorf("got %+v", stats)
+	}
+}
+
+// Many functions with a backlog cost a lease no more than it takes, and all have their
+// turn.
+func TestLeaseOfManyFunctions(t *testing.T) {
+	var names []string
+	for i := range 100 {
+		names = append(names, fmt.Sprintf("f%02d", i))
+	}
+	s, now := queueStore(t, names...)
+	for _, name := range names {
+		put(t, s, testJob(name, name))
+	}
+	later := testJob("f99", "later")
+	later.Due = now.Add(time.Minute)
+	put(t, s, later)
+	var got []Job
+	req := LeaseRequest{Now: now, Limit: 8, PerFunction: 4, After: "f49"}
+	for range names {
+		leased := lease(t, s, req)
+		got, req.After = append(got, leased.Jobs...), leased.Last
+		if !leased.More {
+			if !leased.Next.Equal(later.Due) {
+				t.Errorf("the next is due %s", leased.Next)
+			}
+			break
+		}
+		if len(leased.Jobs) != req.Limit {
+			t.Errorf("leased %q, and there are more", ids(leased.Jobs))
+		}
+	}
+	if want := strings.Join(append(slices.Clone(names[50:]), names[:50]...), " "); ids(got) != want {
+		t.Errorf("leased %q, want %q", ids(got), want)
 	}
 }
 

@@ -14,7 +14,7 @@ var (
 	ErrConflict = errors.New("conflict")
 	// ErrInvalid: the record cannot be stored as it is: an empty name, a
 	// control character in a key, more bytes than fit.
-	ErrInvalid = errors.New("invalid record")
+	ErrInvalid = errors.New("not valid")
 )
 
 // Latest is the version name of a function's unpublished code and settings.

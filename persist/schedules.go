@@ -51,7 +51,7 @@ type Schedule struct {
 	WindowMinutes int            `json:"windowMinutes,omitempty"`
 	State         string         `json:"state"`
 	Target        ScheduleTarget `json:"target"`
-	DeleteAfter   bool           `json:"deleteAfter,omitempty"` // once it has no times left
+	DeleteAfter   bool           `json:"deleteAfter,omitempty"` // once it has no times left, unless its last event came to nothing
 	KMSKeyARN     string         `json:"kmsKeyArn,omitempty"`   // kept and shown, not used
 
 	// Ledge's own settings.
@@ -59,6 +59,11 @@ type Schedule struct {
 	MissedMax     int    `json:"missedMax,omitempty"`     // of MissedAll, 1 to MaxMissedRuns; 0: 10
 	Overlap       string `json:"overlap,omitempty"`       // OverlapAllow or OverlapForbid
 	JitterSeconds int    `json:"jitterSeconds,omitempty"` // a window in seconds; not beside WindowMinutes
+
+	// Deployed says that a deploy made it for Target.Function, with which it goes. Its
+	// name is a DeployedScheduleName. An update keeps it, or ends it where that has
+	// another function.
+	Deployed bool `json:"deployed,omitempty"`
 
 	Created      time.Time `json:"created"`
 	LastModified time.Time `json:"lastModified"`
@@ -103,7 +108,8 @@ type ScheduleTarget struct {
 // CreateSchedule stores a schedule and returns it with the fields that it sets:
 // times and Revision. ErrExists says that its group has one of that name,
 // ErrNotFound that there is no such group, ErrTooMany that there are
-// MaxSchedules. It does not look whether the function exists.
+// MaxSchedules. It does not look whether the function exists, unless the schedule is
+// Deployed: then ErrNotFound says that too.
 func (s *Store) CreateSchedule(schedule Schedule) (Schedule, error) {
 	return s.putSchedule(schedule, func(c *change, exists bool) error {
 		if exists {
@@ -115,7 +121,7 @@ func (s *Store) CreateSchedule(schedule Schedule) (Schedule, error) {
 		if n := c.tx.Bucket([]byte(bucketSchedules)).Sequence(); n >= MaxSchedules {
 			return fmt.Errorf("%w schedules: there are %d", ErrTooMany, n)
 		}
-		return nil
+		return c.checkDeployed(&schedule)
 	})
 }
 
@@ -176,6 +182,7 @@ func (s *Store) putSchedule(schedule Schedule, allowed func(c *change, exists bo
 		next.Created = next.LastModified
 		if exists {
 			next.Created = old.Created
+			next.Deployed = old.Deployed && old.Target.Function == next.Target.Function
 		}
 		if err := c.replaceSchedule(key, &next, exists); err != nil {
 			return err

@@ -131,7 +131,9 @@ func (c *change) tick(tick Tick, jobs []Job, now time.Time) (Ticked, error) {
 		state.leftOut(RunFailed, tick.Refused, tick.At, now)
 	}
 	state.LastTick = tick.At.UTC()
-	if tick.Done && schedule.DeleteAfter {
+	// One whose last event came to nothing, against its policy, stays: to tell of it.
+	lost := tick.Refused != "" || len(jobs) == 0 && tick.Missed > 0 && schedule.Missed != MissedSkip
+	if tick.Done && schedule.DeleteAfter && !lost {
 		err = c.dropSchedule(key)
 	} else {
 		err = c.putScheduleState(key, state)

@@ -72,6 +72,44 @@ func TestTick(t *testing.T) {
 	}
 }
 
+// A schedule that removes itself stays where its last event came to nothing: nothing
+// else would tell.
+func TestLastTick(t *testing.T) {
+	s, now := queueStore(t, "f")
+	for _, test := range []struct {
+		what   string
+		missed string // the policy
+		edit   func(*Tick)
+		stays  string // with that outcome; empty: it is gone
+	}{
+		{"queued", MissedOnce, func(tick *Tick) { tick.Jobs = []Job{testJob("f", "j")} }, ""},
+		{"the last of many", MissedOnce, func(tick *Tick) { tick.Jobs, tick.Missed, tick.MissedAt = []Job{testJob("f", "k")}, 3, now }, ""},
+		{"refused", MissedOnce, func(tick *Tick) { tick.Refused = "no such function" }, RunFailed},
+		{"too old", MissedOnce, func(tick *Tick) { tick.Missed, tick.MissedAt = 1, now }, RunMissed},
+		{"not wanted late", MissedSkip, func(tick *Tick) { tick.Missed, tick.MissedAt = 1, now }, ""},
+	} {
+		schedule := testSchedule("default", "a")
+		schedule.Missed, schedule.MissedMax, schedule.Overlap = test.missed, 0, OverlapAllow
+		schedule, err := s.CreateSchedule(schedule)
+		noErr(t, err)
+		tick := Tick{Group: "default", Name: "a", Revision: schedule.Revision, At: now, RunAt: now, Done: true, Limits: DefaultQueueLimits()}
+		test.edit(&tick)
+		if done := tickOne(t, s, tick); !done.Acted || done.Err != nil {
+			t.Errorf("%s: %+v", test.what, done)
+		}
+		status, err := s.GetScheduleStatus("default", "a")
+		if test.stays == "" {
+			wantErr(t, test.what, err, ErrNotFound)
+			continue
+		}
+		noErr(t, err)
+		if status.State.LastLeftOut.Outcome != test.stays {
+			t.Errorf("%s: %+v", test.what, status.State)
+		}
+		noErr(t, s.DeleteSchedule("default", "a"))
+	}
+}
+
 // Many ticks are one commit, and what is wrong with one of them is its own.
 func TestTicksTogether(t *testing.T) {
 	commits := 0

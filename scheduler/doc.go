@@ -8,8 +8,9 @@
 // # The queue
 //
 // Queue runs functions on events that nobody waits for, with the rules of AWS
-// Lambda's asynchronous invocation. An event that InvokeAsync took is on disk and
-// runs at least once: a power cut while it runs means that it runs again.
+// Lambda's asynchronous invocation. An event that Submit took is on disk and
+// runs at least once: a power cut while it runs means that it runs again, and so
+// does a worker that has not ended within persist.LeaseTime.
 //
 //   - After an error of the function it is tried again after one and after two
 //     minutes, then given up (AsyncConfig.MaxRetries).
@@ -26,8 +27,26 @@
 // Functions take turns, one event each, and none has more than half of the
 // workers; so one that hangs, or has a long backlog, holds up itself. Two that
 // hang at the same time can hold up the others until their timeouts end them.
-// The order of a function's events is not kept. A function that is refused for
-// want of concurrency gets fewer workers until its events go through.
+// A function that is refused for want of concurrency gets fewer workers until its
+// events go through.
+//
+// What its sender says of an event (persist.Job):
+//
+//   - OrderKey: the events of a function that have the same one run one after the
+//     other, as they came. The next begins when the one before has succeeded, was
+//     given up or was removed; one that is tried again, or is to run later, holds
+//     up those behind it and nobody else. A function may have all of its events in
+//     one line (AsyncConfig.Ordered). Others keep no order, nor do the records that
+//     destinations get, unless their function is so.
+//   - DedupID: a second event for the function with the same one within five
+//     minutes is not stored; its sender gets the ID of the first.
+//   - Priority: of a function's events that are due the highest run first, and the
+//     lowest only when there are no others. It is no matter between functions, nor
+//     within a line.
+//   - Due: it runs no sooner.
+//
+// The queue is bounded (persist.QueueLimits). Where it is full an event is refused,
+// or takes the place of the oldest of those that wait and matter no more than it.
 //
 // When the node stops, functions that run have the drain timeout to end; then they
 // are stopped and their events handed back, to run when the node starts again.
@@ -57,7 +76,7 @@
 //
 // # What it does not do
 //
-// It has no priorities, no ordering and no batches, and knows no destinations but
-// functions. It does not look whether a function exists before an event is due.
-// It polls nothing: an idle node sleeps.
+// A function gets events one by one: only change feeds have batches. There are no
+// destinations but functions. Whether a version or an alias exists is looked up when
+// an event is due. It polls nothing: an idle node sleeps.
 package scheduler

@@ -30,11 +30,17 @@ func (b *batch) last() uint64 { return b.changes[len(b.changes)-1].Sequence }
 // recordSize is about what the record of a change takes in an event.
 func recordSize(c *persist.Change) int { return 600 + changeSize(c)*4/3 }
 
-// gather reads the next batch: up to BatchSize changes of one depth, as many as fit,
-// and not beyond where a bisected batch ends. It is empty where there are none.
+// gatherPages bounds how far gather looks for more than the first change. Of a long
+// backlog a filter may want little, and the lane has a slot that others wait for.
+const gatherPages = 16
+
+// gather reads the next batch: up to BatchSize changes of one depth, as many as fit
+// and are near, and not beyond where a bisected batch ends. It is empty where there are
+// none.
 func (l *feedLane) gather() (b batch, err error) {
 	b.event = append(b.event, eventHead...)
-	for after := l.passed.Load(); ; {
+	after := l.passed.Load()
+	for pages := 1; ; pages++ {
 		changes, more, err := l.feeds.cfg.Store.Changes(l.source.bucket, after, pageChanges, pageBytes)
 		if err != nil {
 			return batch{}, err
@@ -68,7 +74,7 @@ func (l *feedLane) gather() (b batch, err error) {
 				return b.closed(), nil
 			}
 		}
-		if !more {
+		if !more || pages >= gatherPages && len(b.changes) > 0 {
 			return b.closed(), nil
 		}
 	}

@@ -123,6 +123,9 @@ func (l *feedLane) look(ctx context.Context) (found bool, err error) {
 			return false, err
 		}
 		for i := range changes {
+			if ctx.Err() != nil { // a filter can take a while for a large change
+				break
+			}
 			if l.mine(&changes[i]) {
 				return true, nil
 			}
@@ -130,7 +133,7 @@ func (l *feedLane) look(ctx context.Context) (found bool, err error) {
 			l.skipped++
 			l.skippedKB += (changeSize(&changes[i]) + 1<<10 - 1) >> 10
 		}
-		if !more {
+		if !more && ctx.Err() == nil {
 			return false, nil
 		}
 	}

@@ -47,6 +47,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"strings"
 	"sync"
@@ -170,7 +171,7 @@ func (f *Feeds) Checkpoint() {
 }
 
 // Run delivers changes until ctx is done, and then until the batches that run have
-// ended or were stopped. It fails where the mappings cannot be read. Call it once.
+// ended or were stopped. It fails where the store is closed. Call it once.
 func (f *Feeds) Run(ctx context.Context) error {
 	running, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
@@ -183,10 +184,7 @@ func (f *Feeds) Run(ctx context.Context) error {
 	}
 	f.mu.Unlock()
 	// Mappings that change from here on come through Changed.
-	mappings, err := f.cfg.Store.Mappings()
-	for _, m := range mappings {
-		f.Changed(m.ID)
-	}
+	err := f.open(ctx)
 	if err == nil {
 		<-ctx.Done()
 	}
@@ -200,6 +198,26 @@ func (f *Feeds) Run(ctx context.Context) error {
 	}
 	keepers.Wait()
 	return err
+}
+
+// open begins to read the mappings that are stored. Where the disk fails it goes on
+// trying until ctx is done: somebody relies on the changes to arrive.
+func (f *Feeds) open(ctx context.Context) error {
+	for ctx.Err() == nil {
+		mappings, err := f.cfg.Store.Mappings()
+		switch {
+		case errors.Is(err, persist.ErrClosed):
+			return fmt.Errorf("change feeds stop: %w", err)
+		case err == nil:
+			for _, m := range mappings {
+				f.Changed(m.ID)
+			}
+			return nil
+		}
+		f.log.Error("change feeds cannot be started; it is tried again", "in", storePause, "error", err)
+		pause(ctx, storePause)
+	}
+	return nil
 }
 
 // keeper runs the feed of one mapping, and runs it anew when the mapping has changed.

@@ -73,6 +73,20 @@ func TestFeedBatches(t *testing.T) {
 	})
 }
 
+// TestFeedBatchIsNear: a lane that has a slot does not go through a long backlog to fill
+// its batch.
+func TestFeedBatchIsNear(t *testing.T) {
+	feedBubble(t, taken, func(t *feedTest) {
+		if _, err := t.store.Data().PutBucket(persist.DataBucket{Name: "b", Stream: true}); err != nil {
+			t.Fatal(err)
+		}
+		keys := append([]string{"wanted 1", "wanted 2"}, numbered(gatherPages*pageChanges)...)
+		t.writeTo("b", 0, append(keys, "wanted 3")...)
+		t.add(persist.EventSourceMapping{Start: "TRIM_HORIZON", Filters: []string{`{"dynamodb":{"Keys":{"key":{"S":[{"prefix":"wanted"}]}}}}`}})
+		t.wantRan("f wanted 1,wanted 2 0s", "f wanted 3 0s")
+	})
+}
+
 // TestFeedOrder: with many lanes the changes of a key stay in order, and lanes do not
 // wait for each other.
 func TestFeedOrder(t *testing.T) {

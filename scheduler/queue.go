@@ -229,9 +229,10 @@ func (q *Queue) dispatch(ctx context.Context, start func(persist.Job)) error {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	var next time.Time // when to look again for what is due
+	var err error      // of the last look
 	for look := true; ; {
 		if look {
-			err := q.expireLeases()
+			err = q.expireLeases()
 			if err == nil {
 				next, err = q.leaseDue(start)
 			}
@@ -244,7 +245,11 @@ func (q *Queue) dispatch(ctx context.Context, start func(persist.Job)) error {
 			}
 		}
 		timer.Stop()
-		if at := earlier(next, q.firstExpiry()); !at.IsZero() {
+		at := next
+		if err == nil { // else a lease may be over already that could not be taken back
+			at = earlier(next, q.firstExpiry())
+		}
+		if !at.IsZero() {
 			// The clock may be set forward, which a timer does not notice.
 			timer.Reset(min(max(time.Until(at), 0), longestSleep))
 		}
@@ -277,7 +282,7 @@ func (q *Queue) leaseDue(start func(persist.Job)) (next time.Time, err error) {
 		for _, job := range leased.Jobs {
 			start(job)
 		}
-		if leased.More && len(leased.Jobs) > 0 {
+		if leased.More { // it took some, or set damaged ones aside
 			continue
 		}
 		return earlier(leased.Next, held), nil

@@ -20,6 +20,7 @@ type lane struct {
 	refusals int       // in a row
 	hold     time.Time // until then none of its events is started; monotonic
 	backlog  bool      // events that are due wait for the lane: new ones come after them
+	unseen   bool      // it was full when Run looked, which knows of none that is due later
 }
 
 // maxIdleLanes bounds what is remembered of functions that do not run.
@@ -66,7 +67,7 @@ func (q *Queue) free(function string) {
 	q.busy--
 	l := q.lane(function)
 	l.busy--
-	wanted := q.more || l.backlog || !q.open
+	wanted := q.more || l.backlog || l.unseen || !q.open
 	if l.busy == 0 && l.refusals == 0 && l.limit == q.share() && !l.backlog {
 		delete(q.lanes, function)
 	}
@@ -115,6 +116,7 @@ func (q *Queue) request() (req persist.LeaseRequest, held time.Time) {
 			continue
 		}
 		req.Only[name] = max(l.limit-l.busy, 0)
+		l.unseen = req.Only[name] == 0
 	}
 	return req, held
 }

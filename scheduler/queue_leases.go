@@ -66,10 +66,10 @@ func (q *Queue) expireLeases() error {
 		if err != nil {
 			return err
 		}
-		if !expired {
-			continue // it has just ended
-		}
 		q.keepLease(job)
+		if !expired {
+			continue // it has just ended, or its function was deleted
+		}
 		q.log.Error("an event was taken back from a worker that is stuck; it is run again", "function", job.Function, "id", job.ID, "after", persist.LeaseTime)
 	}
 	return nil

@@ -303,3 +303,23 @@ func TestQueueAdmin(t *testing.T) {
 		}
 	})
 }
+
+// An event that becomes due later is not forgotten because its function had all of its
+// workers busy when it came, and nothing else happens since.
+func TestQueueFindsDelayedBehindBusy(t *testing.T) {
+	inBubble(t, QueueConfig{Workers: 4}, func(_ context.Context, inv *engine.Invocation, _ *engine.Result) error {
+		if string(inv.Payload) != "later" {
+			time.Sleep(5 * time.Second)
+		}
+		return nil
+	}, func(t *queueTest) {
+		t.submit("a", persist.Job{})
+		t.submit("b", persist.Job{})
+		time.Sleep(time.Second)
+		t.submit("later", persist.Job{Due: time.Now().Add(time.Minute)})
+		time.Sleep(2 * time.Minute)
+		if got := t.events(); got != "a b later" {
+			t.Errorf("ran %q", got)
+		}
+	})
+}

@@ -2,10 +2,12 @@ package scheduler
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -139,4 +141,68 @@ func TestQueueSleeps(t *testing.T) {
 			t.Errorf("ran %q", runs)
 		}
 	})
+}
+
+// expiringStore counts calls of ExpireLease, some of which it refuses. It takes the
+// caller for one that never rests when there are too many.
+type expiringStore struct {
+	*persist.Store
+	calls, fails atomic.Int64
+}
+
+func (s *expiringStore) ExpireLease(job persist.Job) (bool, error) {
+	if s.calls.Add(1) > 20 {
+		return false, persist.ErrClosed
+	}
+	if s.fails.Add(-1) >= 0 {
+		return false, errors.New("disk full")
+	}
+	return s.Store.ExpireLease(job)
+}
+
+// A lease that is over is looked at once, or once in a while where the disk fails, also
+// when the function was deleted while its worker was stuck.
+func TestQueueRestsAfterALease(t *testing.T) {
+	for _, test := range []struct {
+		what   string
+		fails  int64
+		delete bool
+		want   int64
+	}{
+		{"its function is deleted", 0, true, 1},
+		{"the disk fails", 3, false, 3},
+	} {
+		t.Run(test.what, func(t *testing.T) {
+			stuck := func(ctx context.Context, _ *engine.Invocation, _ *engine.Result) error {
+				if time.Since(time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)) < persist.LeaseTime { // the first attempt
+					time.Sleep(time.Hour)
+				}
+				return nil
+			}
+			inBubble(t, QueueConfig{}, stuck, func(t *queueTest) {
+				if err := t.stop(); err != nil {
+					t.Fatal(err)
+				}
+				store := &expiringStore{Store: t.store}
+				store.fails.Store(test.fails)
+				t.queue = NewQueue(QueueConfig{Store: store, Invoker: t.engine})
+				t.run()
+				t.send("f", "1")
+				time.Sleep(time.Minute)
+				if test.delete {
+					if _, err := t.store.DeleteFunction("f"); err != nil {
+						t.Fatal(err)
+					}
+				}
+				time.Sleep(persist.LeaseTime - time.Minute + 2*storePause + time.Second)
+				if got := store.calls.Load(); got != test.want {
+					t.Errorf("%d attempts to take it back, want %d", got, test.want)
+				}
+				time.Sleep(2 * time.Hour)
+				if got := t.stats(); got.Jobs != 0 {
+					t.Errorf("left is %+v", got)
+				}
+			})
+		})
+	}
 }

@@ -39,6 +39,9 @@ func (s *Schedules) act(names []persist.ScheduleName, now time.Time) {
 		s.postpone(names, err)
 		return
 	}
+	// After months without power a hundred thousand schedules are behind: to count for
+	// each of them as far as for one would hold up all for an hour.
+	count := max(maxCounted/len(names), minCounted)
 	var due []dueSchedule
 	size := 0
 	for i, status := range found {
@@ -46,7 +49,7 @@ func (s *Schedules) act(names []persist.ScheduleName, now time.Time) {
 		if next := s.agenda.of(names[i]); next == nil || next.due > now.UnixMilli() { // it was changed
 			continue
 		}
-		d, ok := s.decide(status, now)
+		d, ok := s.decide(status, now, count)
 		if !ok { // plan said otherwise
 			s.report.note(slog.LevelError, "schedules seem to be due and have no time; they are tried again", d.name, 1, nil)
 			s.agenda.set(d.name, now.Add(storePause), true)
@@ -71,8 +74,9 @@ type dueSchedule struct {
 	size   int // bytes of its events
 }
 
-// decide says what is to become of a schedule that is due; not ok where it is not.
-func (s *Schedules) decide(status persist.ScheduleStatus, now time.Time) (d dueSchedule, ok bool) {
+// decide says what is to become of a schedule that is due; not ok where it is not. Of
+// the times that were missed it counts at most count.
+func (s *Schedules) decide(status persist.ScheduleStatus, now time.Time, count int) (d dueSchedule, ok bool) {
 	schedule := status.Schedule
 	d = dueSchedule{name: persist.ScheduleName{Group: schedule.Group, Name: schedule.Name}, status: status}
 	expression, err := s.parse(schedule)
@@ -85,7 +89,7 @@ func (s *Schedules) decide(status persist.ScheduleStatus, now time.Time) (d dueS
 		d.tick = persist.Tick{Group: schedule.Group, Name: schedule.Name, Revision: schedule.Revision, After: status.State.LastTick, At: now}
 		return d, true
 	}
-	past := pastTicks(status, expression, now)
+	past := pastTicks(status, expression, now, count)
 	if past.last.IsZero() {
 		return d, false
 	}

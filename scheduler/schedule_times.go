@@ -49,7 +49,8 @@ const onTime = time.Minute
 
 // Bounds of what is made up for at once.
 const (
-	maxCounted    = 10_000   // times that were missed; more are not counted
+	maxCounted    = 10_000   // times that were missed, of schedules that are due together; more are not counted
+	minCounted    = 200      // of each of them
 	maxRunPayload = 16 << 20 // bytes of the events of one schedule
 )
 
@@ -62,8 +63,9 @@ type passed struct {
 }
 
 // pastTicks returns the times of a schedule until now that were not acted on, and which
-// of them its policy has made up for. last is zero where there are none.
-func pastTicks(status persist.ScheduleStatus, expression *Expression, now time.Time) (p passed) {
+// of them its policy has made up for. last is zero where there are none. Of those that
+// were missed it counts at most count.
+func pastTicks(status persist.ScheduleStatus, expression *Expression, now time.Time, count int) (p passed) {
 	schedule := status.Schedule
 	start, after, until := rateStart(status), ticked(status), now
 	if expression.Once() {
@@ -101,7 +103,7 @@ func pastTicks(status persist.ScheduleStatus, expression *Expression, now time.T
 		p.missedAt = expression.Last(start, after, p.runs[0].Add(-1))
 	}
 	if !p.missedAt.IsZero() {
-		p.missed = expression.Count(start, after, p.missedAt, maxCounted)
+		p.missed = expression.Count(start, after, p.missedAt, count)
 	}
 	return p
 }

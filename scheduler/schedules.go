@@ -3,7 +3,10 @@ package scheduler
 import (
 	"cmp"
 	"context"
+	"errors"
+	"fmt"
 	"log/slog"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -103,12 +106,12 @@ func (s *Schedules) change(names []persist.ScheduleName) {
 // pageSize is how many schedules are read, and act, together.
 const pageSize = 128
 
-// Run acts on schedules until ctx is done. It fails where they cannot be read
-// at the start. Call it once.
+// Run acts on schedules until ctx is done. It fails where the store is closed at the
+// start. Call it once.
 func (s *Schedules) Run(ctx context.Context) error {
 	s.trust.began = time.Now()
 	// Those that change from here on come through changed.
-	if err := s.load(ctx); err != nil {
+	if err := s.open(ctx); err != nil {
 		return err
 	}
 	set := s.cfg.Clock.Watch(ctx)
@@ -135,6 +138,26 @@ func (s *Schedules) Run(ctx context.Context) error {
 	}
 }
 
+// manySchedules are so many that it is worth a collection to have loaded them.
+const manySchedules = 10_000
+
+// open plans all schedules. Where the disk fails it goes on trying until ctx is done:
+// schedules that are planned already are planned once more, which changes nothing.
+func (s *Schedules) open(ctx context.Context) error {
+	for ctx.Err() == nil {
+		err := s.load(ctx)
+		switch {
+		case errors.Is(err, persist.ErrClosed):
+			return fmt.Errorf("schedules stop: %w", err)
+		case err == nil:
+			return nil
+		}
+		s.log.Error("schedules cannot be started; it is tried again", "in", storePause, "error", err)
+		pause(ctx, storePause)
+	}
+	return nil
+}
+
 // load plans all schedules, page by page.
 func (s *Schedules) load(ctx context.Context) error {
 	q := persist.ScheduleQuery{Limit: 8 * pageSize}
@@ -154,6 +177,9 @@ func (s *Schedules) load(ctx context.Context) error {
 			break
 		}
 		q.AfterGroup, q.AfterName = page.Schedules[n-1].Schedule.Group, page.Schedules[n-1].Schedule.Name
+	}
+	if s.agenda.Len() >= manySchedules {
+		debug.FreeOSMemory() // decoding them left more garbage than the agenda has memory
 	}
 	return nil
 }

@@ -79,6 +79,27 @@ func TestMissedRuns(t *testing.T) {
 	}
 }
 
+// Of many schedules that are behind together less is counted of each, so that none
+// waits for the counting.
+func TestMissedRunsOfMany(t *testing.T) {
+	inScheduleBubble(t, func(t *scheduleTest) {
+		const many = maxCounted / minCounted
+		for i := range many {
+			t.create(persist.Schedule{Name: fmt.Sprint(i), Expression: "* * * * *", Missed: persist.MissedSkip})
+		}
+		time.Sleep(time.Second)
+		t.stop()
+		time.Sleep(2 * minCounted * time.Minute)
+		t.run()
+		t.jobs()
+		for i := range many {
+			if got := t.state(fmt.Sprint(i)).Missed; got != minCounted {
+				t.Fatalf("schedule %d has missed %d, want %d counted", i, got, minCounted)
+			}
+		}
+	})
+}
+
 // A run whose schedule forbids overlaps is left out while the one before waits or runs.
 func TestOverlap(t *testing.T) {
 	inScheduleBubble(t, func(t *scheduleTest) {

@@ -141,7 +141,7 @@ func (a *api) retryDeadLetter(w http.ResponseWriter, r *http.Request) error {
 	case errors.Is(err, persist.ErrNotFound):
 		return notFound(fmt.Sprintf("There is no function %s any more, for which the dead letter %d is.", letter.Job.Function, number))
 	case errors.Is(err, persist.ErrQueueFull):
-		return queueFull()
+		return queueFull(err)
 	case err != nil:
 		return err
 	}

@@ -131,16 +131,15 @@ func (a *api) cron(function, expression string) (persist.Schedule, error) {
 	}
 	return persist.Schedule{
 		Group: persist.DefaultScheduleGroup, Name: name, Expression: expression, State: persist.ScheduleEnabled,
-		Target: persist.ScheduleTarget{ARN: a.arn(function, ""), Function: function},
+		Target: persist.ScheduleTarget{ARN: a.arn(function, ""), Function: function}, Deployed: true,
 	}, nil
 }
 
 // cronName names a function's schedule by its expression, so that another deploy
-// finds it. A schedule's name has at most 64 characters, as many as a function's.
+// finds it.
 func cronName(function, expression string) string {
 	sum := sha256.Sum256([]byte(function + "\x00" + expression))
-	const most = 64 - len("-cron-") - 8
-	return function[:min(len(function), most)] + "-cron-" + hex.EncodeToString(sum[:4])
+	return persist.DeployedScheduleName(function, hex.EncodeToString(sum[:8]))
 }
 
 // watch adds a watch to t: all those of a bucket are one mapping.
@@ -151,7 +150,7 @@ func (t *triggers) watch(ctx context.Context, w *watch, function, region string,
 	start, known := map[string]string{"": startLatest, "newest": startLatest, "oldest": startOldest}[w.Start]
 	switch owner := ownerOf(w.Bucket); {
 	case owner != "" && owner != function:
-		return invalid(fmt.Sprintf("the bucket %s is function %s's own, which no other sees; watch a shared bucket", w.Bucket, owner))
+		return invalid(notOthers(w.Bucket, owner))
 	case !known:
 		return invalid(fmt.Sprintf("a watch starts at the oldest or the newest change, not at %.40q", w.Start))
 	case !utf8.ValidString(w.Prefix) || len(w.Prefix) > persist.MaxKeyBytes:
@@ -240,6 +239,9 @@ func (a *api) storeTriggers(t *triggers, function string) (schedules []deployedS
 		}
 		if m.ID == "" {
 			m.ID = engine.NewRequestID().String()
+		} else if now, err := a.Store.GetMapping(m.ID); err == nil { // a deploy takes seconds: it may be paused since
+			now.Filters = m.Filters
+			m = now
 		}
 		if _, err := a.Store.PutMapping(m); err != nil {
 			return nil, failed("the watch of bucket "+t.watches[i].Bucket, err)

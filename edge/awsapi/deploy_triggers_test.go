@@ -96,6 +96,10 @@ func TestDeployTriggers(t *testing.T) {
 	if i := slices.IndexFunc(m, func(m persist.EventSourceMapping) bool { return m.ID == other.Watches[0].UUID }); i < 0 || len(m[i].Filters) != 1 {
 		t.Errorf("another: stored %+v", m)
 	}
+	n.want(204, "DELETE", "/2015-03-31/functions/hello", nil)
+	if s, m := stored(); len(s) > 0 || len(m) > 0 {
+		t.Errorf("after the function: stored %+v and %+v", s, m)
+	}
 }
 
 // TestBadTriggers: what is wrong with a trigger keeps the whole deploy from
@@ -182,5 +186,33 @@ func TestCronName(t *testing.T) {
 	}
 	if !strings.HasPrefix(names[0], "hello-cron-") || names[0] != cronName("hello", "a") {
 		t.Errorf("names %q", names)
+	}
+}
+
+// TestFeedChangedDuringDeploy: what becomes of a feed while the code is compiled stays.
+func TestFeedChangedDuringDeploy(t *testing.T) {
+	n := newNode(t)
+	n.create("hello")
+	request := func(prefix string) *deployRequest {
+		return &deployRequest{Watches: []watch{{Bucket: "orders", Prefix: prefix}}}
+	}
+	for _, prefix := range []string{"a", "b"} {
+		also, err := n.api.triggersOf(t.Context(), request(prefix), "hello")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if id := also.watches[0].UUID; id != "" {
+			n.want(202, "PUT", "/2015-03-31/event-source-mappings/"+id, object{"Enabled": false, "BatchSize": 7})
+		}
+		if _, err := n.api.storeTriggers(&also, "hello"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	mappings, err := n.store.Mappings()
+	if err != nil || len(mappings) != 1 {
+		t.Fatalf("stored %+v, %v", mappings, err)
+	}
+	if m := mappings[0]; m.Enabled || m.BatchSize != 7 || !strings.Contains(m.Filters[0], `"b"`) {
+		t.Errorf("stored %+v", m)
 	}
 }

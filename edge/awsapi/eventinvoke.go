@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -143,7 +144,21 @@ func (a *api) putEventInvokeConfig(w http.ResponseWriter, r *http.Request) error
 
 // updateEventInvokeConfig keeps what the request does not name.
 func (a *api) updateEventInvokeConfig(w http.ResponseWriter, r *http.Request) error {
-	return a.storeEventInvoke(w, r, a.Store.GetAsyncConfig)
+	return a.storeEventInvoke(w, r, a.eventInvoke)
+}
+
+// eventInvoke returns a configuration, or persist.ErrNotFound, also where it has nothing
+// that AWS has a member for.
+func (a *api) eventInvoke(name, qualifier string) (persist.AsyncConfig, error) {
+	c, err := a.Store.GetAsyncConfig(name, qualifier)
+	if err == nil && onlyOrdered(c) {
+		return persist.AsyncConfig{}, persist.ErrNotFound
+	}
+	return c, err
+}
+
+func onlyOrdered(c persist.AsyncConfig) bool {
+	return c.Ordered && c.MaxRetries == nil && c.MaxAgeSeconds == 0 && c.OnSuccess == "" && c.OnFailure == ""
 }
 
 func (a *api) storeEventInvoke(w http.ResponseWriter, r *http.Request, present func(name, qualifier string) (persist.AsyncConfig, error)) error {
@@ -179,7 +194,7 @@ func (a *api) getEventInvokeConfig(w http.ResponseWriter, r *http.Request) error
 	if err != nil {
 		return err
 	}
-	c, err := a.Store.GetAsyncConfig(name, qualifier)
+	c, err := a.eventInvoke(name, qualifier)
 	if err != nil {
 		return a.eventInvokeNotFound(err, name, qualifier)
 	}
@@ -195,6 +210,7 @@ func (a *api) listEventInvokeConfigs(w http.ResponseWriter, r *http.Request) err
 	if err != nil {
 		return a.functionNotFound(err, name, "")
 	}
+	configs = slices.DeleteFunc(configs, onlyOrdered)
 	page, next, err := pageOf(r, configs, func(c persist.AsyncConfig) string { return c.Qualifier })
 	if err != nil {
 		return err
@@ -209,12 +225,21 @@ func (a *api) listEventInvokeConfigs(w http.ResponseWriter, r *http.Request) err
 	return restjson.WriteJSON(w, http.StatusOK, reply)
 }
 
+// deleteEventInvokeConfig leaves what AWS has no member for.
 func (a *api) deleteEventInvokeConfig(w http.ResponseWriter, r *http.Request) error {
 	name, qualifier, err := function(r)
 	if err != nil {
 		return err
 	}
-	if err := a.Store.DeleteAsyncConfig(name, qualifier); err != nil {
+	c, err := a.eventInvoke(name, qualifier)
+	switch {
+	case err != nil:
+	case c.Ordered:
+		_, err = a.Store.PutAsyncConfig(persist.AsyncConfig{Function: name, Qualifier: qualifier, Ordered: true})
+	default:
+		err = a.Store.DeleteAsyncConfig(name, qualifier)
+	}
+	if err != nil {
 		return a.eventInvokeNotFound(err, name, qualifier)
 	}
 	w.WriteHeader(http.StatusNoContent)

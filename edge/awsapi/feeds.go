@@ -99,9 +99,9 @@ func (a *api) feedsGoWith(function string) (told func(), err error) {
 }
 
 // permitSource refuses the changes of a bucket that the caller may not read itself: a
-// function's own needs a key for that function, a shared one a key for all. The
-// function that a bucket belongs to must exist.
-func (a *api) permitSource(ctx context.Context, source string) error {
+// function's own needs a key for that function, a shared one a key for all. A
+// function's own bucket, which no other sees, feeds that function alone.
+func (a *api) permitSource(ctx context.Context, source, function string) error {
 	bucket, isFeed := persist.EventSourceMapping{Source: source}.Bucket()
 	if !isFeed {
 		return nil
@@ -111,14 +111,15 @@ func (a *api) permitSource(ctx context.Context, source string) error {
 		return &fault{Status: http.StatusForbidden, Code: restjson.CodeDenied,
 			Message: fmt.Sprintf("User: %s is not authorized to have the changes of bucket %s delivered because its key does not allow read there", caller.ARN(), bucket)}
 	}
-	if owner == "" {
-		return nil
+	if owner != "" && owner != function {
+		return invalid(notOthers(bucket, owner))
 	}
-	_, err := a.Store.GetFunction(owner, "")
-	if errors.Is(err, persist.ErrNotFound) {
-		return invalid(fmt.Sprintf("The bucket %s belongs to a function that does not exist.", bucket))
-	}
-	return err
+	return nil
+}
+
+// notOthers says why a function's own bucket cannot be watched by another.
+func notOthers(bucket, owner string) string {
+	return fmt.Sprintf("the bucket %s is function %s's own, which no other sees; watch a shared bucket", bucket, owner)
 }
 
 // shownFeed is a change feed as a client sees it.

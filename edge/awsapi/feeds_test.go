@@ -67,6 +67,27 @@ func TestListFeeds(t *testing.T) {
 	}
 }
 
+// TestFeedOwnsStream: what a feed turned on ends with it, but for a stream that a client
+// has asked for; a client that sets something else has not.
+func TestFeedOwnsStream(t *testing.T) {
+	n := newNode(t)
+	n.create("hello")
+	for _, test := range []struct {
+		settings object
+		want     bool
+	}{{object{"MaxKeys": 7}, false}, {object{"Stream": true}, true}} {
+		id := n.want(http.StatusAccepted, "POST", mappingsPath, object{"FunctionName": "hello", "EventSourceArn": bucketARN("orders"), "StartingPosition": "LATEST"}).text(t, "UUID")
+		var b dataBucket
+		if n.want(http.StatusOK, "PUT", "/v1/kv/orders", test.settings).into(t, &b); !b.Stream {
+			t.Errorf("%v: with a feed the stream is off", test.settings)
+		}
+		n.want(http.StatusAccepted, "DELETE", mappingsPath+"/"+id, nil)
+		if n.want(http.StatusOK, "GET", "/v1/kv/orders", nil).into(t, &b); b.Stream != test.want {
+			t.Errorf("%v: the stream is on: %t, want %t", test.settings, b.Stream, test.want)
+		}
+	}
+}
+
 // TestFeedAccess: who has the changes of a bucket delivered can read the bucket.
 func TestFeedAccess(t *testing.T) {
 	g := newGuarded(t)
@@ -79,7 +100,7 @@ func TestFeedAccess(t *testing.T) {
 		status           int
 	}{
 		{"function.mine", "mine", http.StatusAccepted},
-		{"function.mine", "mine2", http.StatusAccepted},
+		{"function.mine", "mine2", http.StatusBadRequest}, // not even with a key for both: it is mine's own
 		{"function.mine", "other", http.StatusForbidden},
 		{"function.other", "mine", http.StatusForbidden},
 		{"shared", "mine", http.StatusForbidden},

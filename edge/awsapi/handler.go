@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"ledge/edge"
@@ -139,6 +140,7 @@ type api struct {
 	rooms      rooms
 	bodyPause  time.Duration // bodyPause, or a test's
 	linkKey    [32]byte      // signs links, as long as this process lives
+	bucketTurn sync.Mutex    // of those that change the settings of buckets
 }
 
 // New returns the handlers of the control plane: network, which asks for
@@ -203,7 +205,7 @@ func (a *api) newPaths() *http.ServeMux {
 				}
 				w.Header().Set("Allow", p.allow)
 				return &fault{Status: http.StatusMethodNotAllowed, Code: "MethodNotAllowedException",
-					Message: fmt.Sprintf("%s is not a method of %s; use %s", r.Method, r.URL.Path, p.allow)}
+					Message: fmt.Sprintf("%s is not a method of %s; use %s", r.Method, sentPath(r), p.allow)}
 			}
 			return a.serve(w, r, op, r.Context().Value(admissionKey{}).(admission))
 		})
@@ -232,7 +234,7 @@ func (a *api) handle(op restjson.Handler) http.Handler {
 		if r.Context().Err() != nil && f.Status >= http.StatusInternalServerError {
 			f = &fault{Status: http.StatusServiceUnavailable, Code: codeService, Message: "the request was cancelled"}
 		} else if f.Status == http.StatusInternalServerError || f.Status == http.StatusInsufficientStorage {
-			a.Log.Error("control plane request failed", "method", r.Method, "path", r.URL.Path, "error", err)
+			a.Log.Error("control plane request failed", "method", r.Method, "path", sentPath(r), "error", err)
 		}
 		writeFault(out, r, f)
 	})

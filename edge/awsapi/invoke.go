@@ -170,7 +170,7 @@ func (a *api) enqueue(w http.ResponseWriter, c *call) error {
 	w.Header().Set(requestIDHeader, id.String()) // the one that its logs have
 	err := a.Async.InvokeAsync(c.name, c.qualifier, id, c.payload)
 	if errors.Is(err, persist.ErrQueueFull) {
-		return queueFull()
+		return queueFull(err)
 	}
 	return a.functionNotFound(err, c.name, c.qualifier)
 }

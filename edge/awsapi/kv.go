@@ -52,7 +52,7 @@ func (a *api) dataOperations() []restjson.Operation {
 	return []restjson.Operation{
 		op("ListBuckets", "GET /v1/kv", read, a.listBuckets, ""),
 		matching(op("GetBucket", "GET "+bucket, read, a.getBucket, ""), itself),
-		matching(op("PutBucket", "PUT "+bucket, deploy, a.putBucket, "its quota and its stream of changes"), itself),
+		matching(op("PutBucket", "PUT "+bucket, deploy, a.putBucket, "its quota and its stream of changes; needs a key that is not restricted to functions"), itself),
 		matching(op("DeleteBucket", "DELETE "+bucket, deploy, a.deleteBucket, "with all that is in it"), itself),
 		matching(op("ListItems", "GET "+bucket, read, a.listItems, "the path with a slash at its end"), inside),
 		op("GetItem", "GET "+key, read, a.getItem, ""),
@@ -113,6 +113,7 @@ func dataFault(err error, bucket string) error {
 		condition *persist.ConditionError
 		size      *persist.SizeError
 		quota     *persist.QuotaError
+		stream    *persist.StreamFullError
 	)
 	switch {
 	case errors.As(err, &condition):
@@ -121,7 +122,7 @@ func dataFault(err error, bucket string) error {
 		return &fault{Status: http.StatusRequestEntityTooLarge, Code: codeTooLarge, Message: err.Error()}
 	case errors.As(err, &size):
 		return invalid(err.Error())
-	case errors.As(err, &quota):
+	case errors.As(err, &quota), errors.As(err, &stream):
 		return &fault{Status: http.StatusBadRequest, Code: codeLimitExceeded, Message: err.Error()}
 	case errors.Is(err, persist.ErrNotFound) && ownerOf(bucket) != "":
 		return notFound(fmt.Sprintf("There is no function %s, or its bucket has never been written to.", ownerOf(bucket)))
@@ -209,6 +210,12 @@ func (a *api) putBucket(w http.ResponseWriter, r *http.Request) error {
 	if err := restjson.ReadJSON(r, &req); err != nil {
 		return err
 	}
+	// How much of the disk is a function's is for who may use them all.
+	if err := restjson.Permit(r.Context(), ""); err != nil {
+		return err
+	}
+	a.bucketTurn.Lock() // or another change could be lost between reading and writing
+	defer a.bucketTurn.Unlock()
 	now, err := a.Data.Bucket(name)
 	if err != nil && !errors.Is(err, persist.ErrNotFound) {
 		return err
@@ -218,6 +225,7 @@ func (a *api) putBucket(w http.ResponseWriter, r *http.Request) error {
 	set(&settings.MaxBytes, req.MaxBytes)
 	set(&settings.MaxKeys, req.MaxKeys)
 	set(&settings.Stream, req.Stream)
+	settings.StreamByFeed = settings.StreamByFeed && req.Stream == nil
 	set(&settings.StreamBytes, req.StreamBytes)
 	set(&settings.WhenFull, req.WhenFull)
 	if _, err := a.Data.PutBucket(settings); err != nil {

@@ -51,17 +51,20 @@ func entityTags(header string) (tags []string, any, ok bool) {
 // *fault says that it makes no sense, or cannot hold whatever is stored.
 func precondition(h http.Header) (persist.Condition, error) {
 	match, none := strings.Join(h.Values("If-Match"), ","), strings.Join(h.Values("If-None-Match"), ",")
+	// One that is empty, as from a variable of a script that is not set, is wrong too:
+	// the write must not become one without a precondition.
+	hasMatch, hasNone := len(h.Values("If-Match")) > 0, len(h.Values("If-None-Match")) > 0
 	switch {
 	case h.Get("If-Unmodified-Since") != "" || h.Get("If-Modified-Since") != "":
 		return persist.Condition{}, invalid("times are too coarse for preconditions of a write: use If-Match with the ETag")
-	case match != "" && none != "":
+	case hasMatch && hasNone:
 		return persist.Condition{}, invalid("If-Match and If-None-Match cannot both hold")
-	case none != "":
+	case hasNone:
 		if _, any, ok := entityTags(none); !ok || !any {
 			return persist.Condition{}, invalid(fmt.Sprintf("If-None-Match of a write must be *, not %.100q", none))
 		}
 		return persist.Condition{Kind: persist.IfAbsent}, nil
-	case match == "":
+	case !hasMatch:
 		return persist.Condition{}, nil
 	}
 	tags, any, ok := entityTags(match)

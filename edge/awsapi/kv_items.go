@@ -74,6 +74,11 @@ func (a *api) write(r *http.Request, write persist.Write) (done persist.Written,
 		return done, err
 	}
 	all, err := a.Data.Write(byOperator, []persist.Write{write})
+	var unmet *persist.ConditionError
+	if errors.As(err, &unmet) {
+		return done, &fault{Status: http.StatusPreconditionFailed, Code: codePrecondition,
+			Message: fmt.Sprintf("nothing was written: key %.200q of bucket %s %s", write.Key, write.Bucket, unmet.Why)}
+	}
 	if err != nil {
 		return done, dataFault(err, write.Bucket)
 	}

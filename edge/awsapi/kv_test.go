@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"ledge/edge/awsapi/identity"
@@ -83,6 +84,8 @@ func TestItemPreconditions(t *testing.T) {
 		{"there", "If-Match", `"01"`, 412},
 		{"there", "If-Match", `"x"`, 412},
 		{"there", "If-Match", `1`, 400},
+		{"there", "If-Match", ``, 400},
+		{"there", "If-None-Match", ``, 400},
 		{"there", "If-Match", `"1", "2"`, 400},
 		{"there", "If-Unmodified-Since", "Thu, 01 Jan 2026 00:00:00 GMT", 400},
 		{"absent", "If-Match", "*", 412},
@@ -102,6 +105,7 @@ func TestItemPreconditions(t *testing.T) {
 	if string(r.body) != "5" {
 		t.Errorf("incremented to %s", r.body)
 	}
+	n.refused(412, codePrecondition, `key \"there\" of bucket b has sequence 3 and not 1`, "PUT", "/v1/kv/b/there", "2", "If-Match", `"1"`)
 	n.want(204, "DELETE", "/v1/kv/b/there", nil, "If-Match", "*")
 }
 
@@ -252,6 +256,9 @@ func TestBuckets(t *testing.T) {
 	if b.Keys != 1 || b.Bytes == 0 || b.Sequence != 1 || b.StreamNewest != 1 {
 		t.Errorf("with a key it is %+v", b)
 	}
+	n.want(200, "PUT", "/v1/kv/s", object{"Stream": true, "StreamBytes": 100})
+	n.refused(400, codeLimitExceeded, "stream of bucket s", "PUT", "/v1/kv/s/k", strings.Repeat("v", 100))
+	n.want(204, "DELETE", "/v1/kv/s", nil)
 	n.refused(400, codeInvalid, "", "PUT", "/v1/kv/b", object{"WhenFull": "explode"})
 	n.refused(400, codeContent, "MaxKeys", "PUT", "/v1/kv/b", object{"MaxKeys": "many"})
 	n.refused(400, codeInvalid, "", "PUT", "/v1/kv/-b", object{})
@@ -266,6 +273,7 @@ func TestBuckets(t *testing.T) {
 	n.want(204, "DELETE", "/v1/kv/b", nil)
 	n.refused(404, codeNotFound, "no bucket b", "DELETE", "/v1/kv/b", nil)
 	n.refused(405, "MethodNotAllowedException", "", "PATCH", "/v1/kv/b", nil)
+	n.refused(405, "MethodNotAllowedException", "of /v1/kv/b/the/k;", "PATCH", "/v1/kv/b/the/k", nil) // and not of what the mux sees
 
 	n.api.Data = nil
 	n.refused(501, "NotImplementedException", "without data", "GET", "/v1/kv", nil)
@@ -311,17 +319,40 @@ func TestTransact(t *testing.T) {
 		{400, "ttl", writes(put, object{"Bucket": "a", "Key": "k", "Value": "v", "TTL": "soon"})},
 		{400, "empty", writes(put, object{"Bucket": "a", "Value": "v"})},
 		{400, "same key", writes(put, put)},
+		{400, "IfAbsnt", writes(put, object{"Bucket": "a", "Key": "k", "Value": "v", "IfAbsnt": true})},
+		{400, "IfSequence", writes(put, object{"Bucket": "a", "Key": "k", "Value": "v", "IfSequence": "1"})},
 		{400, "base64", object{"Writes": []object{{"Bucket": "a", "Key": "k", "ValueBase64": "!"}}}},
 	} {
 		code := codeInvalid
 		if test.status == 412 {
 			code = codePrecondition
-		} else if test.says == "base64" {
+		} else if test.says == "base64" || test.says == "IfAbsnt" || test.says == "IfSequence" {
 			code = codeContent
 		}
 		n.refused(test.status, code, test.says, "POST", "/v1/kv", test.body)
 	}
 	n.want(404, "GET", "/v1/kv/a/new", nil)
+}
+
+// TestBucketSettingsAtOnce: each of two changes of other settings is there in the end.
+func TestBucketSettingsAtOnce(t *testing.T) {
+	n := newNode(t)
+	for i := range 20 {
+		var both sync.WaitGroup
+		for _, change := range []object{{"MaxKeys": 1 + i}, {"MaxBytes": 1 + i}} {
+			both.Go(func() {
+				if r := n.call("PUT", "/v1/kv/b", change); r.StatusCode != http.StatusOK {
+					t.Errorf("%v: %d %s", change, r.StatusCode, r.body)
+				}
+			})
+		}
+		both.Wait()
+		var b dataBucket
+		n.want(200, "GET", "/v1/kv/b", nil).into(t, &b)
+		if b.MaxKeys != 1+i || b.MaxBytes != int64(1+i) {
+			t.Fatalf("after both changes it is %+v", b)
+		}
+	}
 }
 
 // TestDataPermissions: a key that is for some functions reaches their buckets and

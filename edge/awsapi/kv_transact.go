@@ -1,6 +1,8 @@
 package awsapi
 
 import (
+	"bytes"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"slices"
@@ -30,6 +32,15 @@ type dataWrite struct {
 	IfSequence    *uint64
 	IfValue       *string
 	IfValueBase64 *[]byte
+}
+
+// UnmarshalJSON refuses members that there are not: a precondition with a slip in its
+// name must not become a write without one.
+func (q *dataWrite) UnmarshalJSON(text []byte) error {
+	type members dataWrite // without this method
+	d := json.NewDecoder(bytes.NewReader(text))
+	d.DisallowUnknownFields()
+	return d.Decode((*members)(q))
 }
 
 // dataWritten is what became of a dataWrite.

@@ -195,7 +195,7 @@ func (a *api) createMapping(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if err := a.permitSource(r.Context(), *req.EventSourceArn); err != nil {
+	if err := a.permitSource(r.Context(), *req.EventSourceArn, name); err != nil {
 		return err
 	}
 	if err := checkTags(req.Tags); err != nil {
@@ -294,7 +294,7 @@ func (a *api) updateMapping(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if err := a.permitSource(r.Context(), m.Source); err != nil {
+	if err := a.permitSource(r.Context(), m.Source, m.Function); err != nil {
 		return err
 	}
 	was := m.Enabled
@@ -304,6 +304,9 @@ func (a *api) updateMapping(w http.ResponseWriter, r *http.Request) error {
 	stored, err := a.Store.PutMapping(m)
 	if errors.Is(err, persist.ErrExists) {
 		return conflict("Another event source mapping has the same event source and function: " + err.Error())
+	}
+	if errors.Is(err, persist.ErrConflict) {
+		return conflict("The event source mapping was changed or removed while it was updated; try again.")
 	}
 	if err != nil {
 		return a.functionNotFound(dataFault(err, ""), m.Function, m.Qualifier)

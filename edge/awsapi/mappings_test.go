@@ -140,7 +140,7 @@ func TestBadMappings(t *testing.T) {
 		{"Kinesis", object{"FunctionName": "hello", "EventSourceArn": "arn:aws:kinesis:eu-north-1:000000000000:stream/s"}, codeInvalid, "is of kinesis"},
 		{"table without stream", object{"FunctionName": "hello", "EventSourceArn": "arn:aws:dynamodb:eu-north-1:000000000000:table/orders"}, codeInvalid, "table/BUCKET/stream/LABEL"},
 		{"no bucket", object{"FunctionName": "hello", "EventSourceArn": "arn:aws:dynamodb:eu-north-1:000000000000:table/-x/stream/LATEST"}, codeInvalid, "the bucket name"},
-		{"bucket of nobody", object{"FunctionName": "hello", "EventSourceArn": "arn:aws:dynamodb:eu-north-1:000000000000:table/function.nobody/stream/LATEST", "StartingPosition": "LATEST"}, codeInvalid, "does not exist"},
+		{"bucket of another", object{"FunctionName": "hello", "EventSourceArn": "arn:aws:dynamodb:eu-north-1:000000000000:table/function.nobody/stream/LATEST", "StartingPosition": "LATEST"}, codeInvalid, "own, which no other sees"},
 		{"no ARN", object{"FunctionName": "hello", "EventSourceArn": "orders"}, codeInvalid, "Unrecognized event source"},
 		{"bad filter", object{"FunctionName": "hello", "EventSourceArn": "arn:aws:iot:eu-north-1:000000000000:topicfilter/a/#/b"}, codeInvalid, "topic filter"},
 		{"Kafka", object{"FunctionName": "hello", "EventSourceArn": feed, "StartingPosition": "LATEST", "Topics": []string{"t"}}, codeInvalid, "Kafka"},

@@ -65,9 +65,10 @@ func noQueue() *fault {
 	return restjson.NotImplemented("InvocationType Event is not implemented: this node has no queue")
 }
 
-func queueFull() *fault {
+// queueFull is persist.ErrQueueFull, which says of what there is too much.
+func queueFull(err error) *fault {
 	return &fault{Status: http.StatusTooManyRequests, Code: codeThrottled, Reason: "CallerRateLimitExceeded", Retry: 1,
-		Message: "Rate Exceeded: the node's queue of asynchronous invocations is full"}
+		Message: "Rate Exceeded: " + err.Error()}
 }
 
 // eventOptions are what may be said of an event besides its payload: as parameters of
@@ -173,7 +174,7 @@ func (a *api) jobOf(c *call, options eventOptions) (persist.Job, error) {
 func (a *api) notQueued(err error, name, qualifier string) error {
 	switch {
 	case errors.Is(err, persist.ErrQueueFull):
-		return queueFull()
+		return queueFull(err)
 	case errors.Is(err, persist.ErrInvalid):
 		return invalid(err.Error())
 	}

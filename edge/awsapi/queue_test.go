@@ -69,7 +69,7 @@ func TestQueueEvent(t *testing.T) {
 	n.want(http.StatusOK, "DELETE", "/v1/queue", nil).into(t, &gone)
 
 	for _, bad := range []string{"priority=10", "priority=-1", "priority=x", "delay=x", "delay=-1", "delay=86401", "delay=99999999999999999999",
-		"order=" + strings.Repeat("k", 257), "order=%00", "dedup=" + strings.Repeat("k", 129), "dedup=%0a"} {
+		"order=" + strings.Repeat("k", 257), "order=%00", "order=%FF", "dedup=" + strings.Repeat("k", 129), "dedup=%0a"} {
 		n.refused(400, codeInvalid, "", "POST", "/v1/queue/hello?"+bad, []byte(`{}`))
 	}
 	n.refused(400, "ValidationException", "qualifier", "POST", "/v1/queue/hello?Qualifier=%20", []byte(`{}`))
@@ -139,8 +139,18 @@ func TestQueueSettings(t *testing.T) {
 		t.Error("it is ordered at first")
 	}
 	n.want(http.StatusOK, "PUT", "/v1/queue/hello/settings", []byte(`{"Ordered":true}`))
-	// AWS's operations leave it as it is.
-	n.want(http.StatusOK, "PUT", "/2019-09-25/functions/hello/event-invoke-config", []byte(`{"MaximumRetryAttempts":1}`))
+	// AWS's operations leave it as it is, and do not show it as a configuration of theirs.
+	const config = "/2019-09-25/functions/hello/event-invoke-config"
+	for _, method := range []string{"GET", "DELETE"} {
+		n.refused(404, codeNotFound, "doesn't have an EventInvokeConfig", method, config, nil)
+	}
+	if r := n.want(http.StatusOK, "GET", config+"/list", nil); strings.Contains(string(r.body), "FunctionArn") {
+		t.Errorf("the list is %s", r.body)
+	}
+	n.want(http.StatusOK, "PUT", config, []byte(`{"MaximumRetryAttempts":1}`))
+	n.want(http.StatusNoContent, "DELETE", config, nil)
+	n.refused(404, codeNotFound, "doesn't have", "GET", config, nil)
+	n.want(http.StatusOK, "PUT", config, []byte(`{"MaximumRetryAttempts":1}`))
 	if !ordered() {
 		t.Error("it is not ordered")
 	}

@@ -44,8 +44,9 @@ replace all that the function had; with '' they remove all. --env NAME takes the
 from the environment.
 
 --route, --cron and --watch add to what runs the function; what another deploy added
-stays, until ledge route rm, ledge schedule rm or ledge feed rm. Deploying the same
-again adds nothing twice. The prefixes of a bucket that is watched are replaced.`
+stays, until ledge route rm, ledge schedule rm or ledge feed rm, and goes with the
+function. Deploying the same again adds nothing twice. The prefixes of a bucket that
+is watched are replaced.`
 
 const deployExample = `  ledge deploy hello app.py --route 'GET /hello'
   ledge deploy hello hello.wasm --route 'GET /hello'

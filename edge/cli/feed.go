@@ -265,7 +265,7 @@ func (m mapping) describeErrors() string {
 
 // feedSwitchCommand is pause or resume.
 func (a *app) feedSwitchCommand(verb string, enabled bool) *cobra.Command {
-	long := "Pause feeds. A batch that runs is brought to its end. What changes meanwhile is\ndelivered when the feed is resumed, if that is within a day."
+	long := "Pause feeds. A batch that runs is brought to its end. What changes meanwhile is\ndelivered when the feed is resumed, if that is within a day. Once the bucket's stream\nis full, it refuses writes or drops the oldest changes, as \"ledge kv bucket\" says."
 	if enabled {
 		long = "Resume feeds that were paused, where they were."
 	}

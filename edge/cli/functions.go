@@ -285,9 +285,10 @@ func (a *app) removeCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "rm NAME[:VERSION]...",
 		Short: "Remove functions",
-		Long: `Remove functions with their versions, aliases, routes and data, at once and without
-asking. NAME:VERSION removes one published version only. It stops at the first
-name that cannot be removed.`,
+		Long: `Remove functions with their versions, aliases, routes, feeds, waiting events and data,
+at once and without asking. Schedules go too that ledge deploy --cron made; those of
+ledge schedule add stay. NAME:VERSION removes one published version only. It stops at
+the first name that cannot be removed.`,
 		Example: "  ledge rm hello\n  ledge rm hello:3 shop",
 		Args:    arguments("NAME..."),
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"encoding/json"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -65,12 +64,14 @@ func (a *app) queueEvent(ctx context.Context, c *client, t target, event []byte,
 		Duplicate bool
 	}
 	r := request{method: http.MethodPost, path: pathQueue + "/" + url.PathEscape(t.Name), query: query, body: event}
-	raw, err := c.call(ctx, r, replyTimeout, &reply)
-	if err != nil {
+	if _, err := c.call(ctx, r, replyTimeout, &reply); err != nil {
 		return invokeFault(err, t)
 	}
-	if a.json {
-		return a.writeJSON(json.RawMessage(raw))
+	if a.json { // what invokeAsync writes, and whether it was there before
+		return a.writeJSON(struct {
+			invocation
+			Duplicate bool `json:",omitempty"`
+		}{invocation{StatusCode: http.StatusAccepted, RequestID: reply.RequestID}, reply.Duplicate})
 	}
 	text := "queued as "
 	if reply.Duplicate {

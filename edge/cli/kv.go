@@ -81,8 +81,9 @@ func itemFault(err error, p *place, key string) error {
 		return told
 	}
 	if e, changed := isCode(err, awsPrecondition); changed {
-		return &Error{Code: e.Code, Message: fmt.Sprintf("nothing was written: key %q is not as the condition wants it", key),
-			Hint: "see what it is: ledge kv get " + p.flags() + " --json " + shellQuote(key), Err: err}
+		told := e.explain()
+		told.Hint = "see what it is: ledge kv get " + p.flags() + " --json " + shellQuote(key)
+		return told
 	}
 	return err
 }
@@ -199,7 +200,7 @@ contents of a file, or - for standard input: at most 1 MB, any bytes.`,
 	}
 	a.placeFlags(cmd, &at)
 	cmd.Flags().BoolVar(&must.absent, "if-absent", false, "only if there is no such key")
-	cmd.Flags().Uint64Var(&must.sequence, "if-sequence", 0, "only if the last write of the key had the sequence number `N`")
+	sequenceFlagOf(cmd, &must)
 	textFlag(cmd.Flags(), &ttl, "ttl", "DURATION", "how long the key lives: 30s, 24h (default: for ever)")
 	return cmd
 }
@@ -275,7 +276,7 @@ func (a *app) kvDeleteCommand() *cobra.Command {
 		},
 	}
 	a.placeFlags(cmd, &at)
-	cmd.Flags().Uint64Var(&must.sequence, "if-sequence", 0, "only if the last write of the key had the sequence number `N`")
+	sequenceFlagOf(cmd, &must)
 	return cmd
 }
 

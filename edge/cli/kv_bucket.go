@@ -135,7 +135,7 @@ settings; those that no flag gives stay as they are. NAME is function.NAME for a
 function's own.
 
 A stream keeps the changes of a bucket for the feeds that have yet to deliver them.
-A feed turns it on.`,
+A feed turns it on. Where it was off and the bucket was written to, it begins anew.`,
 		Example: "  ledge kv bucket orders\n  ledge kv bucket orders --quota 256MB --keys 500000 --stream on --when-full drop-oldest",
 		Args:    arguments("NAME"),
 		RunE: func(cmd *cobra.Command, args []string) error {

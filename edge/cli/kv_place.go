@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -74,7 +75,34 @@ func checkKey(key string) error {
 // condition are the flags by which a write asks for what must be there.
 type condition struct {
 	absent   bool
-	sequence uint64
+	sequence sequenceFlag
+}
+
+// sequenceFlag is --if-sequence, 0 where it is not given. An explicit 0 is refused: it
+// is what a script has of a key that is not there, and must not be no condition.
+type sequenceFlag uint64
+
+func (f *sequenceFlag) Set(text string) error {
+	n, err := strconv.ParseUint(text, 10, 64)
+	if err != nil || n == 0 {
+		return errors.New("a sequence number is a whole number from 1")
+	}
+	*f = sequenceFlag(n)
+	return nil
+}
+
+func (f *sequenceFlag) String() string {
+	if *f == 0 {
+		return ""
+	}
+	return strconv.FormatUint(uint64(*f), 10)
+}
+
+func (f *sequenceFlag) Type() string { return "N" }
+
+// sequenceFlagOf adds --if-sequence to a command.
+func sequenceFlagOf(cmd *cobra.Command, c *condition) {
+	cmd.Flags().Var(&c.sequence, "if-sequence", "only if the last write of the key had the sequence number N")
 }
 
 func (c *condition) header() (http.Header, error) {
@@ -84,7 +112,7 @@ func (c *condition) header() (http.Header, error) {
 	case c.absent:
 		return http.Header{"If-None-Match": {"*"}}, nil
 	case c.sequence > 0:
-		return http.Header{"If-Match": {`"` + strconv.FormatUint(c.sequence, 10) + `"`}}, nil
+		return http.Header{"If-Match": {`"` + c.sequence.String() + `"`}}, nil
 	}
 	return nil, nil
 }

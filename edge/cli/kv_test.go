@@ -27,7 +27,7 @@ func TestKV(t *testing.T) {
 		"GET /v1/kv/orders/none":                   failure(404, awsNotFound, "There is no key none in bucket orders."),
 		"PUT /v1/kv/orders/k":                      stored("", "ETag", `"18"`),
 		"PUT /v1/kv/orders/k?ttl=1m30s":            stored("", "ETag", `"19"`),
-		"PUT /v1/kv/orders/taken":                  failure(412, awsPrecondition, "write 0 was refused"),
+		"PUT /v1/kv/orders/taken":                  failure(412, awsPrecondition, "nothing was written: key taken is there"),
 		"DELETE /v1/kv/orders/a":                   reply(204, ""),
 		"DELETE /v1/kv/orders/%FF":                 reply(204, ""),
 		"DELETE /v1/kv/orders/none":                failure(404, awsNotFound, "There is no key none in bucket orders."),
@@ -57,7 +57,7 @@ func TestKV(t *testing.T) {
 	}
 	for flags, header := range map[string]string{"--if-absent": "If-None-Match=*", "--if-sequence=7": `If-Match="7"`} {
 		n.run("kv", "put", "--bucket", "orders", "taken", "v", flags).want(t, 1, "",
-			"ledge: nothing was written: key \"taken\" is not as the condition wants it\n  see what it is: ledge kv get --bucket orders --json taken\n")
+			"ledge: nothing was written: key taken is there\n  see what it is: ledge kv get --bucket orders --json taken\n")
 		name, value, _ := strings.Cut(header, "=")
 		calls := n.calls()
 		if got := calls[len(calls)-1].Header.Get(name); got != value {
@@ -147,6 +147,7 @@ func TestKVUsage(t *testing.T) {
 	for _, args := range []string{
 		"get k", "get --bucket a --function b k", "get --bucket a", "get --bucket a/b k", "get --bucket .. k", "get --function a/b k", "get --bucket a k l",
 		"put --bucket a k", "put --bucket a k v --if-absent --if-sequence 3", "put --bucket a k v --ttl soon", "put --bucket a k v --ttl 0",
+		"put --bucket a k v --if-sequence 0", "put --bucket a k v --if-sequence -1", "put --bucket a k v --if-sequence=", "delete --bucket a k --if-sequence 0",
 		"delete --bucket a", "delete --bucket a k l --if-sequence 3", "incr --bucket a k one", "incr --bucket a k 1 2",
 		"list --bucket a --limit 0", "list --bucket a --limit 100001", "list --bucket a p q", "list",
 		"buckets x", "bucket", "bucket a/b", "bucket a --quota x", "bucket a --keys 0", "bucket a --stream yes", "bucket a --when-full explode", "drop", "drop a b/c",
@@ -172,7 +173,7 @@ func TestInvokeWithOrder(t *testing.T) {
 	n.run("invoke", "hello:live", "--async", "--payload", "{}", "--order-key", "o/1", "--dedup-id", "d", "--priority", "9", "--delay", "90s").want(t, 0,
 		"queued as id-1; see what comes of it: ledge logs hello\n", "")
 	n.run("invoke", "hello", "--async", "--dedup-id", "d").want(t, 0, "was queued before, as id-1; see what comes of it: ledge logs hello\n", "")
-	n.run("invoke", "hello", "--async", "--dedup-id", "d", "--json").want(t, 0, "{\n  \"RequestId\": \"id-1\",\n  \"Duplicate\": true\n}\n", "")
+	n.run("invoke", "hello", "--async", "--dedup-id", "d", "--json").want(t, 0, "{\n  \"StatusCode\": 202,\n  \"RequestID\": \"id-1\",\n  \"Payload\": null,\n  \"Duplicate\": true\n}\n", "")
 	n.run("invoke", "none", "--async", "--dedup-id", "d").want(t, 1, "", "*")
 	for _, args := range []string{"--dedup-id d", "--async --priority 10", "--async --priority -1", "--async --delay soon", "--async --delay 1.5s", "--async --dedup-id="} {
 		if o := n.run(append([]string{"invoke", "hello"}, strings.Fields(args)...)...); o.exit != 2 {

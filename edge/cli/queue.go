@@ -63,9 +63,10 @@ going to run, then those that are held behind another event of their order.`,
 				return usagef("--limit must be 1 or more, not %d", limit)
 			}
 			path := pathJobs
+			var t target
 			if len(args) > 0 {
-				t, err := parseTarget(args[0])
-				if err != nil {
+				var err error
+				if t, err = parseTarget(args[0]); err != nil {
 					return err
 				}
 				if t.Qualifier != "" {
@@ -77,7 +78,11 @@ going to run, then those that are held behind another event of their order.`,
 			if err != nil {
 				return err
 			}
-			return a.queueList(cmd.Context(), c, path, limit)
+			err = a.queueList(cmd.Context(), c, path, limit)
+			if len(args) > 0 {
+				return missingFunction(err, t)
+			}
+			return err
 		},
 		ValidArgsFunction: a.completeFunction,
 	}

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/http"
@@ -44,7 +45,7 @@ func (a *app) queueRetryCommand() *cobra.Command {
 		Short: "Move events that were given up back into the queue",
 		Long: `Move events that were given up back into the queue, each with all of its attempts before
 it. The numbers are those of "ledge failed ls". It stops at the first that cannot be
-moved.`,
+moved; with --all those whose function is gone stay, and the others are moved.`,
 		Example:           "  ledge queue retry 5 6\n  ledge queue retry --all --function hello",
 		Args:              cobra.ArbitraryArgs,
 		ValidArgsFunction: a.completeLetters,
@@ -73,7 +74,7 @@ moved.`,
 				return err
 			}
 		}
-		return a.queueRetry(cmd.Context(), c, args)
+		return a.queueRetry(cmd.Context(), c, args, all)
 	}
 	return cmd
 }
@@ -96,17 +97,28 @@ func (c *client) lettersOf(ctx context.Context, function string) (numbers []stri
 	return numbers, nil
 }
 
-func (a *app) queueRetry(ctx context.Context, c *client, numbers []string) error {
+// queueRetry moves dead letters. With goOn those that are not found, or whose function is
+// not, keep no others: they are told of at the end.
+func (a *app) queueRetry(ctx context.Context, c *client, numbers []string, goOn bool) error {
 	moved := []string{}
+	var failed error
 	for _, number := range numbers {
 		_, err := c.call(ctx, request{method: http.MethodPost, path: pathLetters + "/" + number + "/retry"}, replyTimeout, nil)
-		if err != nil {
-			if len(moved) > 0 {
-				a.note("moved %d of %d events", len(moved), len(numbers))
-			}
-			return err
+		if err == nil {
+			moved = append(moved, number)
+			continue
 		}
-		moved = append(moved, number)
+		failed = cmp.Or(failed, err)
+		if _, missing := isCode(err, awsNotFound); !missing || !goOn {
+			failed = err
+			break
+		}
+	}
+	if failed != nil {
+		if len(moved) > 0 {
+			a.note("moved %d of %d events", len(moved), len(numbers))
+		}
+		return failed
 	}
 	if a.json {
 		return a.writeJSON(map[string]any{"Moved": moved})
@@ -135,9 +147,10 @@ are removed instead. What is removed is gone, so it wants --yes.`,
 	completions(cmd, "function", a.completeFunction)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		path, query, what := pathQueue, url.Values{}, "that wait"
+		var t target
 		if function != "" {
-			t, err := parseTarget(function)
-			if err != nil {
+			var err error
+			if t, err = parseTarget(function); err != nil {
 				return err
 			}
 			if t.Qualifier != "" {
@@ -164,7 +177,7 @@ are removed instead. What is removed is gone, so it wants --yes.`,
 		}
 		var reply struct{ Removed int }
 		if _, err := c.call(cmd.Context(), request{method: http.MethodDelete, path: path, query: query}, purgeTimeout, &reply); err != nil {
-			return err
+			return missingFunction(err, t)
 		}
 		if a.json {
 			return a.writeJSON(reply)
@@ -207,7 +220,7 @@ or was given up. An event that is tried again keeps those behind it waiting.`,
 			}
 			var reply struct{ Ordered bool }
 			if _, err := c.call(cmd.Context(), req, replyTimeout, &reply); err != nil {
-				return err
+				return missingFunction(err, t)
 			}
 			if a.json {
 				return a.writeJSON(reply)

@@ -62,6 +62,32 @@ func TestQueueCommands(t *testing.T) {
 	}
 }
 
+func TestQueueOfNobody(t *testing.T) {
+	missing := failure(404, awsNotFound, "Function not found: arn:aws:lambda:eu-north-1:000000000000:function:nobody")
+	n := newNode(t, map[string]http.HandlerFunc{
+		"GET /v1/queue/nobody?limit=100": missing, "DELETE /v1/queue/nobody": missing, "PUT /v1/queue/nobody/settings": missing,
+	})
+	for _, args := range [][]string{{"ls", "nobody"}, {"purge", "--function", "nobody", "--yes"}, {"order", "nobody", "on"}} {
+		n.run(append([]string{"queue"}, args...)...).want(t, 1, "", "ledge: function nobody not found\n  see what is there: ledge ls\n")
+	}
+}
+
+// An event whose function is gone keeps no other from being tried again.
+func TestQueueRetryAll(t *testing.T) {
+	n := newNode(t, map[string]http.HandlerFunc{
+		"GET /v1/dead-letters?after=0":  reply(200, `{"DeadLetters":[{"Number":5,"Function":"gone"},{"Number":7,"Function":"hello"}]}`),
+		"POST /v1/dead-letters/5/retry": failure(404, awsNotFound, "There is no function gone any more."),
+		"POST /v1/dead-letters/7/retry": reply(202, `{"Number":8}`),
+	})
+	o := n.run("queue", "retry", "--all")
+	if o.exit != 1 || !strings.Contains(o.stderr, "moved 1 of 2 events") || !strings.Contains(o.stderr, "no function gone") {
+		t.Errorf("exit %d: %s%s", o.exit, o.stdout, o.stderr)
+	}
+	if o := n.run("queue", "retry", "5", "7"); o.exit != 1 || strings.Contains(o.stderr, "moved") {
+		t.Errorf("exit %d: %s%s", o.exit, o.stdout, o.stderr)
+	}
+}
+
 // What is wrong is told before the node is asked, above all what would destroy much.
 func TestQueueUsage(t *testing.T) {
 	n := newNode(t, nil)

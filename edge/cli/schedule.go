@@ -244,12 +244,10 @@ func (f addFlags) into(body *scheduleRequest) error {
 			return usagef("--missed: %s", err)
 		}
 	}
-	if f.jitter != "" {
-		d, err := parseDuration(f.jitter)
-		if err != nil {
-			return usagef("--jitter: %s", err)
-		}
-		settings.JitterSeconds = int(d / time.Second)
+	if jitter, err := wholeSeconds("jitter", f.jitter); err != nil {
+		return err
+	} else if jitter != nil {
+		settings.JitterSeconds = *jitter
 	}
 	body.Ledge = &settings
 	for flag, date := range map[string]struct {
@@ -274,13 +272,9 @@ func (f addFlags) into(body *scheduleRequest) error {
 		}
 		retry.MaximumRetryAttempts = &n
 	}
-	if f.maxAge != "" {
-		d, err := parseDuration(f.maxAge)
-		if err != nil {
-			return usagef("--max-age: %s", err)
-		}
-		seconds := int(d / time.Second)
-		retry.MaximumEventAgeInSeconds = &seconds
+	var err error
+	if retry.MaximumEventAgeInSeconds, err = wholeSeconds("max-age", f.maxAge); err != nil {
+		return err
 	}
 	if retry != (scheduleRetry{}) {
 		body.Target.RetryPolicy = &retry

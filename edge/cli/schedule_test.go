@@ -97,7 +97,7 @@ func TestScheduleAdd(t *testing.T) {
 	n.run("schedule", "add", "poll", "@daily", "gone").want(t, 1, "", "ledge: function gone not found\n  see what is there: ledge ls\n")
 	for _, bad := range [][]string{
 		{"a b", "@daily", "hello"}, {"a/b/c", "@daily", "hello"}, {"..", "@daily", "hello"}, {"a", "@daily", "a/b"}, {"a", "@daily"},
-		{"a", "@daily", "hello", "--missed", "all=0"}, {"a", "@daily", "hello", "--jitter", "x"}, {"a", "@daily", "hello", "--start", "tomorrow"},
+		{"a", "@daily", "hello", "--missed", "all=0"}, {"a", "@daily", "hello", "--jitter", "x"}, {"a", "@daily", "hello", "--jitter", "100ms"}, {"a", "@daily", "hello", "--max-age", "90500ms"}, {"a", "@daily", "hello", "--start", "tomorrow"},
 		{"a", "@daily", "hello", "--retries", "x"}, {"a", "@daily", "hello", "--max-age", "-1"},
 	} {
 		if o := n.run(append([]string{"schedule", "add"}, bad...)...); o.exit != 2 {

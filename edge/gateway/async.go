@@ -90,7 +90,7 @@ func (s *Server) enqueue(ctx *fasthttp.RequestCtx, x *exchange, t *target) {
 		return
 	}
 	if len(x.inv.Payload) > persist.MaxJobPayload {
-		t.refuse(fasthttp.StatusRequestEntityTooLarge, "Request Entity Too Large").answer(out)
+		t.refuse(fasthttp.StatusRequestEntityTooLarge, "The event made of this request is larger than "+strconv.Itoa(persist.MaxJobPayload)+" bytes").answer(out)
 		return
 	}
 	job, err := s.cfg.Queue.Submit(persist.Job{
@@ -109,7 +109,7 @@ func (s *Server) enqueue(ctx *fasthttp.RequestCtx, x *exchange, t *target) {
 	case errors.Is(err, persist.ErrNotFound):
 		no = t.refuse(fasthttp.StatusNotFound, "Not Found")
 	case errors.Is(err, persist.ErrInvalid):
-		no = t.refuse(fasthttp.StatusBadRequest, dedupIDHeader+" or "+orderKeyHeader+" is too long or holds control characters")
+		no = t.refuse(fasthttp.StatusBadRequest, dedupIDHeader+" or "+orderKeyHeader+" is too long, is not UTF-8 or holds control characters")
 	case errors.Is(err, persist.ErrClosed), errors.Is(err, engine.ErrClosed):
 		no = t.refuse(fasthttp.StatusServiceUnavailable, "Service Unavailable")
 		out.Header.Set("Retry-After", strconv.Itoa(retryLater))

@@ -139,6 +139,9 @@ func TestEventsThatAreNotTaken(t *testing.T) {
 			if out.StatusCode() != test.status || string(out.Header.Peek("Retry-After")) != test.retry || strings.Contains(string(out.Body()), "secret") {
 				t.Errorf("answered %d, Retry-After %s: %s", out.StatusCode(), out.Header.Peek("Retry-After"), out.Body())
 			}
+			if test.status == 413 && !strings.Contains(string(out.Body()), "1048576") {
+				t.Errorf("the limit is not said: %s", out.Body())
+			}
 			if id := string(out.Header.Peek("X-Amzn-Requestid")); (id == earlier) != (test.err == nil) {
 				t.Errorf("request ID %s", id)
 			}

@@ -115,9 +115,7 @@ func (in *Instance) answerUser(call UserCall, result *C.int64_t) error {
 		return err
 	}
 	in.c.user_status = C.int32_t(reply.Status)
-	if reply.Sequence != 0 {
-		in.c.user_sequence = C.int64_t(reply.Sequence)
-	}
+	in.c.user_sequence = C.int64_t(reply.Sequence)
 	if in.c.user_error, err = in.place(reply.Error); err != nil {
 		return err
 	}

@@ -250,7 +250,20 @@ func (in *Instance) MemoryBytes() int64 { return int64(in.c.memory_bytes) }
 // Now is the host's monotonic clock, which Times counts on.
 func Now() time.Duration { return time.Duration(C.ledge_now()) }
 
-// Used is the linear memory that all Instances of the node hold, in bytes.
+// Hold counts bytes that are kept for an Instance beside those that Instances count
+// themselves, unless the budget is used up: then it returns false. A negative number
+// gives them back.
+func (n *Node) Hold(bytes int64) bool {
+	used := (*int64)(unsafe.Pointer(&n.c.used))
+	now, budget := atomic.AddInt64(used, bytes), int64(n.c.budget)
+	if bytes > 0 && budget != 0 && now > budget {
+		atomic.AddInt64(used, -bytes)
+		return false
+	}
+	return true
+}
+
+// Used is what all Instances of the node hold, in bytes.
 func (n *Node) Used() int64 {
 	return atomic.LoadInt64((*int64)(unsafe.Pointer(&n.c.used)))
 }

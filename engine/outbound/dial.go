@@ -55,7 +55,7 @@ func (t *transports) open(patterns []Pattern) *http.Transport {
 		Timeout:  dialTimeout,
 		Resolver: t.resolver,
 		ControlContext: func(_ context.Context, network, address string, _ syscall.RawConn) error {
-			return checkAddress(patterns, network, address)
+			return checkAddress(patterns, network, address, net.InterfaceAddrs)
 		},
 	}
 	return &http.Transport{
@@ -81,8 +81,9 @@ func (t *transports) close() {
 }
 
 // checkAddress is asked for each address right before it is dialled, after all names
-// are resolved, and so has the last word.
-func checkAddress(patterns []Pattern, network, address string) error {
+// are resolved, and so has the last word. interfaces are the node's own addresses with
+// their networks.
+func checkAddress(patterns []Pattern, network, address string, interfaces func() ([]net.Addr, error)) error {
 	if !strings.HasPrefix(network, "tcp") {
 		return fmt.Errorf("%w: %s over %s", ErrNotAllowed, address, network)
 	}
@@ -92,7 +93,11 @@ func checkAddress(patterns []Pattern, network, address string) error {
 	}
 	what := private(at.Addr())
 	if what == "" {
-		return nil
+		own, err := nearby(at.Addr(), interfaces)
+		if err != nil || !own {
+			return err
+		}
+		what = "an address of the node's own network"
 	}
 	port := int(at.Port())
 	for i := range patterns {
@@ -101,6 +106,25 @@ func checkAddress(patterns []Pattern, network, address string) error {
 		}
 	}
 	return &addressError{address: at, what: what}
+}
+
+// nearby reports whether the address is of a network that the node is in. With IPv6
+// the devices of a home have public addresses, and a router that keeps strangers from
+// them does not keep the node.
+func nearby(address netip.Addr, interfaces func() ([]net.Addr, error)) (bool, error) {
+	own, err := interfaces()
+	if err != nil {
+		return false, fmt.Errorf("read the node's own addresses: %w", err)
+	}
+	ip := address.Unmap().AsSlice()
+	for _, network := range own {
+		if network, ok := network.(*net.IPNet); ok && network.Contains(ip) {
+			if ones, _ := network.Mask.Size(); ones > 0 {
+				return true, nil
+			}
+		}
+	}
+	return false, nil
 }
 
 // usual reports whether a port is that of a scheme that the pattern allows. Which one

@@ -52,8 +52,14 @@ type request struct {
 // redirected to match a pattern of allow. An error is meant for the function's author,
 // and wraps ErrNotAllowed where a pattern would help. encoded and body are not used
 // after it returns: the transport may still be sending when a server answers early, so
-// it gets a copy.
-func (c *Client) Exchange(ctx context.Context, allow []string, encoded, body []byte) (status int, header http.Header, reply []byte, err error) {
+// it gets a copy. room is asked before more bytes are kept, and its error is returned.
+func (c *Client) Exchange(ctx context.Context, allow []string, encoded, body []byte, room func(bytes int) error) (status int, header http.Header, reply []byte, err error) {
+	if len(body) > MaxRequest {
+		return 0, nil, nil, fmt.Errorf("the body of the request has %d bytes, at most %d are sent", len(body), MaxRequest)
+	}
+	if err := room(len(body)); err != nil {
+		return 0, nil, nil, err
+	}
 	r, err := newRequest(ctx, encoded, body)
 	if err != nil {
 		return 0, nil, nil, err
@@ -83,14 +89,35 @@ func (c *Client) Exchange(ctx context.Context, allow []string, encoded, body []b
 		return 0, nil, nil, err
 	}
 	defer answer.Body.Close()
-	reply, err = io.ReadAll(io.LimitReader(answer.Body, MaxReply+1))
-	if err != nil {
-		return 0, nil, nil, fmt.Errorf("read reply: %w", err)
-	}
-	if len(reply) > MaxReply {
-		return 0, nil, nil, fmt.Errorf("the reply is longer than %d MB", MaxReply>>20)
+	if reply, err = readReply(answer.Body, room); err != nil {
+		return 0, nil, nil, err
 	}
 	return answer.StatusCode, answer.Header, reply, nil
+}
+
+// readReply reads at most MaxReply bytes, for which it asks as it goes: what a server
+// says of their number may be wrong.
+func readReply(body io.Reader, room func(bytes int) error) ([]byte, error) {
+	reply := make([]byte, 0, 4<<10)
+	for {
+		n, err := body.Read(reply[len(reply):cap(reply)])
+		reply = reply[:len(reply)+n]
+		switch {
+		case len(reply) > MaxReply:
+			return nil, fmt.Errorf("the reply is longer than %d MB", MaxReply>>20)
+		case errors.Is(err, io.EOF):
+			return reply, nil
+		case err != nil:
+			return nil, fmt.Errorf("read reply: %w", err)
+		case len(reply) < cap(reply):
+			continue
+		}
+		more := min(cap(reply), MaxReply+1-cap(reply))
+		if err := room(more); err != nil {
+			return nil, err
+		}
+		reply = append(make([]byte, 0, cap(reply)+more), reply...)
+	}
 }
 
 // newRequest reads what a function wants.
@@ -104,9 +131,6 @@ func newRequest(ctx context.Context, encoded, body []byte) (*http.Request, error
 	}
 	if want.Method == "" {
 		want.Method = http.MethodGet
-	}
-	if len(body) > MaxRequest {
-		return nil, fmt.Errorf("the body of the request has %d bytes, at most %d are sent", len(body), MaxRequest)
 	}
 	size := len(want.URL)
 	for name, value := range want.Headers {

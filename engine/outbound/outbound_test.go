@@ -70,7 +70,7 @@ func TestEarlyAnswer(t *testing.T) {
 		conn, err := (&net.Dialer{}).DialContext(ctx, network, address)
 		return &heldConn{Conn: conn, left: len(body) - 8<<10, release: release, foreign: foreign}, err
 	}
-	status, _, reply, err := c.Exchange(context.Background(), []string{address}, []byte(`{"url":"http://`+address+`/","method":"POST"}`), body)
+	status, _, reply, err := c.Exchange(context.Background(), []string{address}, []byte(`{"url":"http://`+address+`/","method":"POST"}`), body, plenty)
 	for i := range body {
 		body[i] = 'x'
 	}
@@ -89,7 +89,7 @@ func exchange(t *testing.T, resolver *net.Resolver, allow []string, request stri
 	c := New()
 	defer c.Close()
 	c.transports.resolver = resolver
-	status, header, reply, err := c.Exchange(t.Context(), allow, []byte(request), body)
+	status, header, reply, err := c.Exchange(t.Context(), allow, []byte(request), body, plenty)
 	return status, header, string(reply), err
 }
 
@@ -116,6 +116,9 @@ func echoServer(t *testing.T) (address string) {
 	t.Cleanup(server.Close)
 	return strings.TrimPrefix(server.URL, "http://")
 }
+
+// plenty is the room of a node that has enough.
+func plenty(int) error { return nil }
 
 func TestExchange(t *testing.T) {
 	server, other := echoServer(t), echoServer(t)
@@ -266,10 +269,10 @@ func TestConnectionsAreNotLent(t *testing.T) {
 	c.transports.resolver = loopbackResolver()
 	request := []byte(`{"url":"http://device.example:` + port + `/"}`)
 	for range 2 {
-		if _, _, _, err := c.Exchange(t.Context(), []string{"device.example:" + port, "127.0.0.1:" + port}, request, nil); err != nil {
+		if _, _, _, err := c.Exchange(t.Context(), []string{"device.example:" + port, "127.0.0.1:" + port}, request, nil, plenty); err != nil {
 			t.Fatal(err)
 		}
-		if _, _, _, err := c.Exchange(t.Context(), []string{"device.example:" + port}, request, nil); !errors.Is(err, ErrNotAllowed) {
+		if _, _, _, err := c.Exchange(t.Context(), []string{"device.example:" + port}, request, nil, plenty); !errors.Is(err, ErrNotAllowed) {
 			t.Errorf("lent: %v", err)
 		}
 	}

@@ -2,6 +2,7 @@ package outbound
 
 import (
 	"errors"
+	"net"
 	"net/netip"
 	"net/url"
 	"strings"
@@ -80,23 +81,23 @@ func TestAddresses(t *testing.T) {
 		}
 		at := netip.AddrPortFrom(address, 80).String()
 		names := parse(t, "example.com:*", "*.example.com:*")
-		if err := checkAddress(names, "tcp4", at); (err == nil) != (test.what == "") || err != nil && !errors.Is(err, ErrNotAllowed) {
+		if err := checkAddress(names, "tcp4", at, noInterfaces); (err == nil) != (test.what == "") || err != nil && !errors.Is(err, ErrNotAllowed) {
 			t.Errorf("%s by a name: %v", test.address, err)
 		}
 		if address.Zone() != "" {
 			continue
 		}
 		for _, pattern := range []string{"[" + address.Unmap().String() + "]:80", "http://[" + address.Unmap().String() + "]"} {
-			if err := checkAddress(parse(t, pattern), "tcp", at); err != nil {
+			if err := checkAddress(parse(t, pattern), "tcp", at, noInterfaces); err != nil {
 				t.Errorf("%s by %s: %v", test.address, pattern, err)
 			}
-			if err := checkAddress(parse(t, pattern), "tcp", netip.AddrPortFrom(address, 81).String()); (err == nil) != (test.what == "") {
+			if err := checkAddress(parse(t, pattern), "tcp", netip.AddrPortFrom(address, 81).String(), noInterfaces); (err == nil) != (test.what == "") {
 				t.Errorf("%s by %s on another port: %v", test.address, pattern, err)
 			}
 		}
 	}
 	for _, bad := range []struct{ network, address string }{{"udp", "1.1.1.1:80"}, {"tcp", "1.1.1.1"}, {"tcp", "name:80"}, {"unix", "/x"}} {
-		if err := checkAddress(nil, bad.network, bad.address); !errors.Is(err, ErrNotAllowed) {
+		if err := checkAddress(nil, bad.network, bad.address, noInterfaces); !errors.Is(err, ErrNotAllowed) {
 			t.Errorf("%v: %v", bad, err)
 		}
 	}
@@ -119,8 +120,40 @@ func FuzzParsePattern(f *testing.F) {
 		if p.host == "" || p.host == "localhost" {
 			return
 		}
-		if err := checkAddress([]Pattern{p}, "tcp", "127.0.0.1:80"); err == nil {
+		if err := checkAddress([]Pattern{p}, "tcp", "127.0.0.1:80", noInterfaces); err == nil {
 			t.Fatalf("%q allows loopback", text)
 		}
 	})
+}
+
+// noInterfaces are those of a node that has none.
+func noInterfaces() ([]net.Addr, error) { return nil, nil }
+
+// A public address may be that of the node, or of a device beside it.
+func TestOwnNetwork(t *testing.T) {
+	interfaces := func() ([]net.Addr, error) {
+		return []net.Addr{
+			&net.IPNet{IP: net.ParseIP("2a00:1:2:3::5"), Mask: net.CIDRMask(64, 128)},
+			&net.IPNet{IP: net.ParseIP("8.8.4.4").To4(), Mask: net.CIDRMask(32, 32)},
+			&net.IPNet{IP: net.ParseIP("9.9.9.9").To4(), Mask: net.CIDRMask(0, 32)},
+			&net.UnixAddr{},
+		}, nil
+	}
+	names := parse(t, "example.com", "example.com:*")
+	for address, own := range map[string]bool{
+		"[2a00:1:2:3::5]:443": true, "[2a00:1:2:3:ffff::9]:443": true, "[2a00:1:2:4::5]:443": false,
+		"8.8.4.4:80": true, "[::ffff:8.8.4.4]:80": true, "8.8.4.5:80": false,
+	} {
+		err := checkAddress(names, "tcp", address, interfaces)
+		if errors.Is(err, ErrNotAllowed) != own || (err != nil) != own {
+			t.Errorf("%s: %v", address, err)
+		}
+	}
+	if err := checkAddress(parse(t, "[2a00:1:2:3::/64]:443"), "tcp", "[2a00:1:2:3::5]:443", interfaces); err != nil {
+		t.Errorf("allowed: %v", err)
+	}
+	broken := errors.New("no interfaces")
+	if err := checkAddress(names, "tcp", "8.8.4.5:80", func() ([]net.Addr, error) { return nil, broken }); !errors.Is(err, broken) {
+		t.Errorf("unknown: %v", err)
+	}
 }

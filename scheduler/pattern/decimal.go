@@ -21,7 +21,7 @@ const maxExponent = 1_000_000
 
 // parseDecimal reads a number in JSON's form.
 func parseDecimal(text string) (decimal, error) {
-	bad := fmt.Errorf("%q is not a number", clip(text))
+	bad := func() error { return fmt.Errorf("%q is not a number", clip(text)) } // made where it is needed
 	d := decimal{sign: 1}
 	rest, negative := strings.CutPrefix(text, "-")
 	if negative {
@@ -31,12 +31,12 @@ func parseDecimal(text string) (decimal, error) {
 	if i := strings.IndexAny(rest, "eE"); i >= 0 {
 		mantissa, exponent = rest[:i], rest[i+1:]
 		if exponent == "" {
-			return decimal{}, bad
+			return decimal{}, bad()
 		}
 	}
 	whole, fraction, pointed := strings.Cut(mantissa, ".")
 	if whole == "" || pointed && fraction == "" || strings.Trim(whole+fraction, "0123456789") != "" {
-		return decimal{}, bad
+		return decimal{}, bad()
 	}
 	if exponent != "" {
 		n, err := strconv.Atoi(exponent)

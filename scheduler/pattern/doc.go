@@ -22,7 +22,8 @@
 // the pattern are then looked for in one and the same element. An empty array is no
 // value. The empty pattern matches everything.
 //
-// A pattern is parsed once. Matching takes time in proportion to the event and the
-// pattern; it cannot be made to backtrack. It does not look at how large an event
+// A pattern is parsed once. Matching takes time in proportion to the event, and to
+// what of the pattern is not a plain value, of which any number is looked up at once;
+// it cannot be made to backtrack. It does not look at how large an event
 // is: whoever made it has bounded that.
 package pattern

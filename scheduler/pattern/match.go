@@ -63,25 +63,22 @@ func eitherMatches(alternatives []object, value any) bool {
 }
 
 // matchAny reports whether the values of a member are any of what is wanted.
-func matchAny(wanted []matcher, members map[string]any, name string) bool {
+func matchAny(wanted *anyOf, members map[string]any, name string) bool {
 	value, present := members[name]
 	found := false // a value, and not an object or nothing
 	matched := false
 	if present {
-		each(value, func(leaf any) bool {
+		each(value, func(value any) bool {
 			found = true
-			for _, m := range wanted {
-				if matched = m.match(leaf); matched {
-					return false
-				}
-			}
-			return true
+			l := leafOf(value)
+			matched = wanted.match(&l)
+			return !matched
 		})
 	}
 	if matched {
 		return true
 	}
-	for _, m := range wanted {
+	for _, m := range wanted.others {
 		if e, ok := m.(exists); ok && bool(e) == found {
 			return true
 		}
@@ -106,32 +103,37 @@ func each(value any, visit func(any) bool) bool {
 }
 
 // matcher looks at one value that is neither an object nor an array.
-type matcher interface{ match(value any) bool }
+type matcher interface{ match(l *leaf) bool }
 
-// textOf returns a value that is a string.
-func textOf(value any) (text string, ok bool) {
-	switch v := value.(type) {
-	case string:
-		return v, true
-	case Numeral:
-		return string(v), true
-	}
-	return "", false
+// leaf is such a value. What is read of it is read once, however many matchers look:
+// an event may have a million leaves, and a pattern a thousand matchers for each.
+type leaf struct {
+	value    any
+	text     string
+	isText   bool
+	number   decimal
+	isNumber bool
 }
 
-// numberOf returns a value that is a number.
-func numberOf(value any) (decimal, bool) {
-	text := ""
+func leafOf(value any) leaf {
+	l := leaf{value: value}
+	digits := ""
 	switch v := value.(type) {
-	case json.Number:
-		text = string(v)
+	case string:
+		l.text, l.isText = v, true
+		return l
 	case Numeral:
-		text = string(v)
+		l.text, l.isText = string(v), true
+		digits = string(v)
+	case json.Number:
+		digits = string(v)
 	default:
-		return decimal{}, false
+		return l
 	}
-	n, err := parseDecimal(text)
-	return n, err == nil
+	var err error
+	l.number, err = parseDecimal(digits)
+	l.isNumber = err == nil
+	return l
 }
 
 type (
@@ -148,7 +150,12 @@ type (
 	inNetwork  netip.Prefix
 	exists     bool // matchAny looks at it
 	inRange    []bound
-	anyOf      []matcher
+	// anyOf has what is looked up apart from what must be tried one by one.
+	anyOf struct {
+		texts   map[string]bool
+		numbers map[decimal]bool
+		others  []matcher
+	}
 	// anythingBut matches every value that its matcher does not.
 	anythingBut struct{ matcher }
 )
@@ -159,31 +166,27 @@ type bound struct {
 	number   decimal
 }
 
-func (m exactly) match(value any) bool {
-	text, ok := textOf(value)
-	return ok && text == string(m)
+func (m exactly) match(l *leaf) bool {
+	return l.isText && l.text == string(m)
 }
 
-func (m prefix) match(value any) bool {
-	text, ok := textOf(value)
-	return ok && strings.HasPrefix(text, string(m))
+func (m prefix) match(l *leaf) bool {
+	return l.isText && strings.HasPrefix(l.text, string(m))
 }
 
-func (m suffix) match(value any) bool {
-	text, ok := textOf(value)
-	return ok && strings.HasSuffix(text, string(m))
+func (m suffix) match(l *leaf) bool {
+	return l.isText && strings.HasSuffix(l.text, string(m))
 }
 
-func (m equalFold) match(value any) bool {
-	text, ok := textOf(value)
-	return ok && strings.EqualFold(text, string(m))
+func (m equalFold) match(l *leaf) bool {
+	return l.isText && strings.EqualFold(l.text, string(m))
 }
 
-func (m prefixFold) match(value any) bool {
-	text, ok := textOf(value)
-	if !ok {
+func (m prefixFold) match(l *leaf) bool {
+	if !l.isText {
 		return false
 	}
+	text := l.text
 	end := 0
 	for range utf8.RuneCountInString(string(m)) { // in another case a letter may have other bytes
 		_, n := utf8.DecodeRuneInString(text[end:])
@@ -192,11 +195,11 @@ func (m prefixFold) match(value any) bool {
 	return strings.EqualFold(text[:end], string(m))
 }
 
-func (m suffixFold) match(value any) bool {
-	text, ok := textOf(value)
-	if !ok {
+func (m suffixFold) match(l *leaf) bool {
+	if !l.isText {
 		return false
 	}
+	text := l.text
 	start := len(text)
 	for range utf8.RuneCountInString(string(m)) {
 		_, n := utf8.DecodeLastRuneInString(text[:start])
@@ -207,11 +210,11 @@ func (m suffixFold) match(value any) bool {
 
 // match finds the parts one after the other, each as far left as there is room: if
 // any way of placing them fits, that one does.
-func (m wildcard) match(value any) bool {
-	text, ok := textOf(value)
+func (m wildcard) match(l *leaf) bool {
+	text := l.text
 	first, last := m[0], m[len(m)-1]
 	switch {
-	case !ok:
+	case !l.isText:
 		return false
 	case len(m) == 1:
 		return text == first
@@ -229,22 +232,20 @@ func (m wildcard) match(value any) bool {
 	return true
 }
 
-func (m isBool) match(value any) bool { return value == bool(m) }
-func (isNull) match(value any) bool   { return value == nil }
-func (exists) match(any) bool         { return false }
+func (m isBool) match(l *leaf) bool { return l.value == bool(m) }
+func (isNull) match(l *leaf) bool   { return l.value == nil }
+func (exists) match(*leaf) bool     { return false }
 
-func (m isNumber) match(value any) bool {
-	n, ok := numberOf(value)
-	return ok && n.compare(decimal(m)) == 0
+func (m isNumber) match(l *leaf) bool {
+	return l.isNumber && l.number == decimal(m)
 }
 
-func (m inRange) match(value any) bool {
-	n, ok := numberOf(value)
-	if !ok {
+func (m inRange) match(l *leaf) bool {
+	if !l.isNumber {
 		return false
 	}
 	for _, b := range m {
-		order := n.compare(b.number)
+		order := l.number.compare(b.number)
 		if !(order < 0 && b.operator[0] == '<' || order > 0 && b.operator[0] == '>' ||
 			order == 0 && b.operator[len(b.operator)-1] == '=') {
 			return false
@@ -253,22 +254,40 @@ func (m inRange) match(value any) bool {
 	return true
 }
 
-func (m inNetwork) match(value any) bool {
-	text, ok := textOf(value)
-	if !ok {
+func (m inNetwork) match(l *leaf) bool {
+	if !l.isText {
 		return false
 	}
+	text := l.text
 	address, err := netip.ParseAddr(text)
 	return err == nil && netip.Prefix(m).Contains(address.Unmap())
 }
 
-func (m anyOf) match(value any) bool {
-	for _, one := range m {
-		if one.match(value) {
+func anyOfThese(matchers []matcher) *anyOf {
+	m := &anyOf{texts: map[string]bool{}, numbers: map[decimal]bool{}}
+	for _, one := range matchers {
+		switch one := one.(type) {
+		case exactly:
+			m.texts[string(one)] = true
+		case isNumber:
+			m.numbers[decimal(one)] = true
+		default:
+			m.others = append(m.others, one)
+		}
+	}
+	return m
+}
+
+func (m *anyOf) match(l *leaf) bool {
+	if l.isText && m.texts[l.text] || l.isNumber && m.numbers[l.number] {
+		return true
+	}
+	for _, one := range m.others {
+		if one.match(l) {
 			return true
 		}
 	}
 	return false
 }
 
-func (m anythingBut) match(value any) bool { return !m.matcher.match(value) }
+func (m anythingBut) match(l *leaf) bool { return !m.matcher.match(l) }

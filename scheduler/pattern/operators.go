@@ -68,13 +68,13 @@ func (p *parser) text(name string, many bool) (matcher, error) {
 		if err != nil {
 			return nil, err
 		}
-		any := make(anyOf, len(texts))
+		any := make([]matcher, len(texts))
 		for i, text := range texts {
 			if any[i], err = build(text); err != nil {
 				return nil, err
 			}
 		}
-		return any, nil
+		return anyOfThese(any), nil
 	}
 	text, ok := token.(string)
 	if !ok {
@@ -266,7 +266,7 @@ func (p *parser) anythingBut() (matcher, error) {
 }
 
 func (p *parser) anythingButList() (matcher, error) {
-	var all anyOf
+	var all []matcher
 	for {
 		token, err := p.next()
 		if err != nil {
@@ -288,7 +288,7 @@ func (p *parser) anythingButList() (matcher, error) {
 			if len(all) == 0 {
 				return nil, p.fail("an empty array excludes nothing")
 			}
-			return anythingBut{all}, nil
+			return anythingBut{anyOfThese(all)}, nil
 		}
 	}
 }

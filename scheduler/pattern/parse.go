@@ -29,7 +29,7 @@ type object struct {
 type field struct {
 	name   string
 	object *object
-	values []matcher
+	values *anyOf
 }
 
 // Error says what is wrong with a pattern, and where.
@@ -196,7 +196,8 @@ func (p *parser) alternatives(token json.Token) (either []object, err error) {
 }
 
 // values reads the elements of an array whose bracket has been read.
-func (p *parser) values() (values []matcher, err error) {
+func (p *parser) values() (*anyOf, error) {
+	var values []matcher
 	for {
 		token, err := p.next()
 		if err != nil {
@@ -210,7 +211,7 @@ func (p *parser) values() (values []matcher, err error) {
 				if len(values) == 0 {
 					return nil, p.fail("an empty array matches nothing")
 				}
-				return values, nil
+				return anyOfThese(values), nil
 			case '[':
 				return nil, p.fail("an array cannot be in an array; its elements are alternatives")
 			}

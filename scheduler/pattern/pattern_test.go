@@ -221,3 +221,31 @@ func FuzzDecimal(f *testing.F) {
 		}
 	})
 }
+
+// TestManyAlternatives: how long a list in a pattern is costs nothing for each value of
+// an event. Work that was done for each pair of them would show as allocations.
+func TestManyAlternatives(t *testing.T) {
+	decoder := json.NewDecoder(strings.NewReader(`{"a":[` + strings.Repeat(`2,"x",`, 500) + `3]}`))
+	decoder.UseNumber()
+	var event any
+	if err := decoder.Decode(&event); err != nil {
+		t.Fatal(err)
+	}
+	allocations := func(alternatives string) float64 {
+		p, err := Parse(`{"a":[` + alternatives + `]}`)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return testing.AllocsPerRun(5, func() {
+			if p.Match(event) {
+				t.Errorf("%.20s matches", alternatives)
+			}
+		})
+	}
+	for _, one := range []string{`1`, `"y"`, `{"numeric":["<",0]}`} {
+		few, many := allocations(one), allocations(one+strings.Repeat(","+one, 4000/len(one)/2))
+		if many > few {
+			t.Errorf("%s: %v allocations, and %v for many of it", one, few, many)
+		}
+	}
+}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
@@ -32,7 +33,7 @@ const (
 var plentiful = persist.QueueLimits{Jobs: 1 << 30, Bytes: 1 << 40}
 
 func (b *bench) events() error {
-	for _, measure := range []func() error{b.enqueue, b.handled, b.values, b.feedLag, b.startsWithEvents} {
+	for _, measure := range []func() error{b.enqueue, b.handled, b.values, b.reads, b.feedLag, b.startsWithEvents} {
 		if err := measure(); err != nil {
 			return err
 		}
@@ -128,106 +129,77 @@ func running(run func(context.Context) error) (stop func() error) {
 }
 
 // handled measures how long an event takes from its sender to its function, where
-// there is no other, beside the fsync that it waits for.
+// there is no other, beside what it would cost in a journal, one append and one fsync,
+// and beside a commit of plain bbolt: pages, fsync, meta page, fsync.
 func (b *bench) handled() error {
 	store, err := b.openStore("handled")
 	if err != nil {
 		return err
 	}
 	defer store.Close()
-	called := make(chan time.Time, 1)
-	queue := scheduler.NewQueue(scheduler.QueueConfig{Store: store,
-		Invoker: invokerFunc(func(*engine.Invocation) { called <- time.Now() })})
-	stop := running(queue.Run)
-	file, err := os.Create(filepath.Join(b.dir, "fsync"))
-	if err != nil {
-		return errors.Join(err, stop())
-	}
-	defer file.Close()
-	page := make([]byte, 4096)
-	if _, err := file.Write(page); err != nil {
-		return errors.Join(err, stop())
-	}
-	const pause = 20 * time.Millisecond // in which the event before is written off
-	var handled, syncs []float64
-	began := time.Now()
-	for err == nil && time.Since(began) < b.duration*time.Duration(b.rounds) {
-		time.Sleep(pause)
-		at := time.Now()
-		if _, err = queue.Submit(persist.Job{Function: "f", Payload: page[:256]}); err != nil {
-			break
-		}
-		handled = append(handled, (<-called).Sub(at).Seconds()*1e3)
-		time.Sleep(pause)
-		at = time.Now()
-		if _, err = file.WriteAt(page, 0); err == nil { // in place, as bbolt does
-			err = file.Sync()
-		}
-		syncs = append(syncs, time.Since(at).Seconds()*1e3)
-	}
-	if err := errors.Join(err, stop(), b.ctx.Err()); err != nil {
-		return err
-	}
-	b.row("| event taken durably until its function is called, one at a time: median (in process) | %.2f ms | %.2f ms an fsync of 4 KiB, of which a commit of bbolt has two | %.2f | at most 2 |",
-		median(handled), median(syncs), median(handled)/median(syncs))
-	return nil
-}
-
-// values compares data of functions with a plain bbolt file, which has no sequence
-// numbers, no limits and no times.
-func (b *bench) values() error {
-	store, err := b.openStore("values")
-	if err != nil {
-		return err
-	}
-	defer store.Close()
-	plain, err := bolt.Open(filepath.Join(b.dir, "plain.db"), 0o600, nil)
+	plain, err := openPlain(filepath.Join(b.dir, "commit.db"))
 	if err != nil {
 		return err
 	}
 	defer plain.Close()
-	if err := plain.Update(func(tx *bolt.Tx) error { _, err := tx.CreateBucket([]byte("b")); return err }); err != nil {
+	journal, err := os.OpenFile(filepath.Join(b.dir, "journal"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
 		return err
 	}
-	data, value := store.Data(), make([]byte, 100)
-	key := func(i int64) string { return fmt.Sprintf("key %04d", i%1000) }
-	rows := []struct {
-		name         string
-		callers      int
-		ours, theirs func(i int64) error
+	defer journal.Close()
+	called := make(chan time.Time, 1)
+	queue := scheduler.NewQueue(scheduler.QueueConfig{Store: store,
+		Invoker: invokerFunc(func(*engine.Invocation) { called <- time.Now() })})
+	stop := running(queue.Run)
+	payload := make([]byte, 256)
+	ways := []struct {
+		do   func() (ended time.Time, err error)
+		took []float64 // milliseconds
 	}{
-		{"put", crowd, func(i int64) error {
-			_, err := data.Write(persist.Origin{}, []persist.Write{{Bucket: "b", Key: key(i), Kind: persist.WritePut, Value: value}})
-			return err
-		}, func(i int64) error {
-			return plain.Update(func(tx *bolt.Tx) error { return tx.Bucket([]byte("b")).Put([]byte(key(i)), value) })
+		{do: func() (time.Time, error) {
+			if _, err := queue.Submit(persist.Job{Function: "f", Payload: payload}); err != nil {
+				return time.Time{}, err
+			}
+			return <-called, nil
 		}},
-		{"get", 1, func(i int64) error {
-			_, err := data.Get("b", key(i))
-			return err
-		}, func(i int64) error {
-			return plain.View(func(tx *bolt.Tx) error {
-				_ = append([]byte(nil), tx.Bucket([]byte("b")).Get([]byte(key(i)))...)
-				return nil
+		{do: func() (time.Time, error) {
+			_, err := journal.Write(payload)
+			if err == nil {
+				err = journal.Sync()
+			}
+			return time.Now(), err
+		}},
+		{do: func() (time.Time, error) {
+			err := plain.Update(func(tx *bolt.Tx) error {
+				bucket := tx.Bucket(plainBucket)
+				number, err := bucket.NextSequence()
+				if err != nil {
+					return err
+				}
+				return bucket.Put(binary.BigEndian.AppendUint64(nil, number), payload)
 			})
+			return time.Now(), err
 		}},
 	}
-	for _, row := range rows {
-		var ours, theirs, ratios []float64
-		for range b.rounds {
-			mine, err := b.fromCallers(row.callers, row.ours)
-			if err != nil {
-				return err
+	const pause = 20 * time.Millisecond // in which the event before is written off
+	for began := time.Now(); err == nil && time.Since(began) < b.duration*time.Duration(b.rounds); {
+		for i := range ways {
+			time.Sleep(pause)
+			at := time.Now()
+			ended, failed := ways[i].do()
+			if err = errors.Join(failed, b.ctx.Err()); err != nil {
+				break
 			}
-			other, err := b.fromCallers(row.callers, row.theirs)
-			if err != nil {
-				return err
-			}
-			ours, theirs, ratios = append(ours, mine), append(theirs, other), append(ratios, mine/other)
+			ways[i].took = append(ways[i].took, ended.Sub(at).Seconds()*1e3)
 		}
-		b.row("| %s of a value of 100 bytes, callers: %d (in process) | %.0f/s | %.0f/s plain bbolt | %.2f | |",
-			row.name, row.callers, median(ours), median(theirs), median(ratios))
 	}
+	if err := errors.Join(err, stop()); err != nil {
+		return err
+	}
+	event, appended, committed := median(ways[0].took), median(ways[1].took), median(ways[2].took)
+	const name = "| event of 256 bytes taken durably until its function is called, one at a time: median (in process)"
+	b.row(name+" | %.2f ms | %.2f ms to append it to a journal, with its fsync | %.2f | at most 2 |", event, appended, event/appended)
+	b.row(name+" | %.2f ms | %.2f ms a commit of plain bbolt, with its two fsyncs | %.2f | |", event, committed, event/committed)
 	return nil
 }
 
@@ -283,90 +255,4 @@ func (b *bench) feedLag() error {
 	b.row("| change feed: from the begin of a write to its function, 8 writers without a pause, median (in process) | %.2f ms | | | |", p50)
 	b.row("| the same, p99, and writes meanwhile | %.2f ms | %.0f/s | | |", lags[len(lags)*99/100], rate)
 	return nil
-}
-
-// startsWithEvents measures the binary on a store with a long queue and on one with
-// many schedules.
-func (b *bench) startsWithEvents() error {
-	var empty, emptyMemory float64
-	module := filepath.Join(b.functions, "echo.wasm")
-	for _, c := range []struct {
-		name            string
-		jobs, schedules int
-	}{
-		{"an empty store", 0, 0},
-		{"1 000 000 queued events", 1_000_000, 0},
-		{"100 000 schedules", 0, 100_000},
-	} {
-		data := filepath.Join(b.dir, fmt.Sprintf("start-%d-%d", c.jobs, c.schedules))
-		node, _, err := b.node(data)
-		if err != nil {
-			return err
-		}
-		if err := errors.Join(b.command(data, "deploy", "f", module), b.stop(node)); err != nil {
-			return err
-		}
-		if err := b.fill(data, c.jobs, c.schedules); err != nil {
-			return err
-		}
-		var starts, memory []float64
-		for range b.rounds {
-			began := time.Now()
-			node, _, err := b.node(data)
-			if err != nil {
-				return err
-			}
-			starts = append(starts, time.Since(began).Seconds()*1e3)
-			time.Sleep(2 * time.Second) // for what it reads once it serves
-			resident, err := residentMiB(node.Process.Pid)
-			if err := errors.Join(err, b.stop(node)); err != nil {
-				return err
-			}
-			memory = append(memory, resident)
-		}
-		if c.jobs+c.schedules == 0 {
-			empty, emptyMemory = median(starts), median(memory)
-			continue
-		}
-		b.row("| start with %s until the first reply | %.0f ms | %.0f ms with an empty store | %.2f | |", c.name, median(starts), empty, median(starts)/empty)
-		b.row("| memory with them, 2 s later | %.1f MiB | %.1f MiB with an empty store | %.2f | |", median(memory), emptyMemory, median(memory)/emptyMemory)
-	}
-	return nil
-}
-
-// fill writes events that are due tomorrow, and schedules, all for the function f.
-func (b *bench) fill(data string, jobs, schedules int) error {
-	store, err := persist.Open(data, persist.Options{})
-	if err != nil {
-		return err
-	}
-	defer store.Close()
-	var next atomic.Int64
-	var all sync.WaitGroup
-	failed := make(chan error, 256)
-	due := time.Now().Add(20 * time.Hour)
-	for range cap(failed) {
-		all.Go(func() {
-			for i := next.Add(1); i <= int64(jobs+schedules); i = next.Add(1) {
-				var err error
-				if id := fmt.Sprintf("n%07d", i); i <= int64(jobs) {
-					_, err = store.Enqueue(persist.Job{ID: id, Function: "f", Payload: []byte(id), Due: due}, plentiful, false)
-				} else {
-					_, err = store.CreateSchedule(persist.Schedule{Group: "default", Name: id, Expression: "cron(0 3 1 1 ? 2099)",
-						State: persist.ScheduleEnabled, Target: persist.ScheduleTarget{Function: "f", Input: `{"n":1}`}})
-				}
-				if err != nil {
-					failed <- err
-					return
-				}
-			}
-		})
-	}
-	all.Wait()
-	select {
-	case err := <-failed:
-		return fmt.Errorf("fill %s: %w", data, err)
-	default:
-		return nil
-	}
 }

@@ -10,8 +10,8 @@
 //     memory, as the PDKs allocate it; 0 is no block. A block that a call returns is
 //     the plug-in's, to be freed if it runs for long; all go with the invocation.
 //   - The block of a bucket holds its name; 0 is the function's own bucket, others must
-//     be allowed (ledge deploy --allow-bucket NAME, or NAME:read). A key is text of at
-//     most 1 KB, a value any bytes, at most 1 MB; as a value 0 is the empty one.
+//     be allowed (ledge deploy --allow-bucket NAME, or NAME:read). A key has at most
+//     1 KB and should be text, which is how lists give it; a value any bytes, at most 1 MB; as a value 0 is the empty one.
 //   - Options are a JSON object, or 0 for none. A member that does not exist is an
 //     error.
 //   - After each call ledge_status says how it went. Only what makes it impossible to
@@ -45,7 +45,8 @@ LEDGE_USER(ledge_error) ledge_block ledge_error(void);
 LEDGE_USER(ledge_kv_get) ledge_block ledge_kv_get(ledge_block bucket, ledge_block key);
 
 // The sequence of what the last call read or wrote: the number of the write that made
-// the key what it is. It grows with every write to the bucket.
+// the key what it is, 0 where there is none or where nothing was written. It grows with
+// every write to the bucket.
 LEDGE_USER(ledge_kv_sequence) int64_t ledge_kv_sequence(void);
 
 // Stores a value and returns the sequence of the write, 0 where nothing was written.

@@ -14,6 +14,7 @@
 
   function key(value) {
     if (typeof value !== 'string') throw new TypeError('the key must be a string');
+    if (!value.isWellFormed()) throw new TypeError('the key has half of a character');
     return value;
   }
 
@@ -42,6 +43,9 @@
     const head = { bucket };
     for (const [name, value] of Object.entries(given)) {
       if (kinds.includes(name)) head[name] = key(value);
+      // Nothing would be no condition, and NaN is nothing in JSON.
+      else if (name === 'ifSequence' && (value === undefined || value === null)) throw new TypeError(`ifSequence is ${value}: it is 0 for a key that is not there`);
+      else if (Number.isNaN(value)) throw new TypeError(`${name} is not a number`);
       else if (value === undefined) continue;
       else if (options.includes(name)) head[name] = value;
       else if (name === 'by') head.by = String(value);
@@ -84,17 +88,26 @@
     }
   }
 
-  function conditions(options) {
-    const { ttl, ifAbsent, ifPresent, ifSequence } = options ?? {};
-    return { ttl, ifAbsent, ifPresent, ifSequence };
+  // The options of a call. One that it does not have throws: a condition that is
+  // misspelt must not be none.
+  function only(options, ...names) {
+    if (options === undefined || options === null) return {};
+    if (typeof options !== 'object') throw new TypeError(`the options are an object of ${names.join(', ')}`);
+    for (const name of Object.keys(options)) {
+      if (!names.includes(name)) throw new TypeError(`there is no option ${name}: use ${names.join(', ')}`);
+    }
+    return { ...options };
   }
+  const conditions = (options) => only(options, 'ttl', 'ifAbsent', 'ifPresent', 'ifSequence');
 
   // A bucket of keys and values: the function's own, where it has no name.
   // Methods work without it, too: const { get } = ledge.kv.
   function open(bucket) {
     function pages(prefix = '', limit = Infinity, items, each) {
       let start, end, after, reverse;
-      if (prefix !== null && typeof prefix === 'object') ({ prefix = '', limit = Infinity, start, end, after, reverse } = prefix);
+      if (prefix !== null && typeof prefix === 'object') {
+        ({ prefix = '', limit = Infinity, start, end, after, reverse } = only(prefix, 'prefix', 'limit', 'start', 'end', 'after', 'reverse'));
+      }
       const head = { bucket, prefix: key(prefix), start, end, after, reverse, items };
       for (let left = limit; left > 0;) {
         head.limit = Math.min(PAGE, left);
@@ -134,18 +147,17 @@
       async putJSON(name, value, options) { return kv.put(name, json(value), options); },
       // Whether there was such a key.
       async delete(name, options) {
-        const { ifSequence } = options ?? {};
-        return writeOne(bucket, { delete: name, ifSequence })?.existed ?? false;
+        return writeOne(bucket, { delete: name, ...only(options, 'ifSequence') })?.existed ?? false;
       },
       async increment(name, by = 1, options) {
-        const { ttl } = options ?? {};
+        const { ttl } = only(options, 'ttl');
         return number(writeAll(bucket, [{ increment: name, by, ttl }])[0].value);
       },
       // Puts value if the key has the expected value now (undefined or null: if there
       // is no such key). True if it did.
       async compareAndSet(name, expected, value, options) {
         if (value === undefined) bytes(value, 'the value');
-        const { ttl } = options ?? {};
+        const { ttl } = only(options, 'ttl');
         const condition = expected === undefined || expected === null ? { ifAbsent: true } : { ifValue: expected };
         return writeOne(bucket, { put: name, value, ttl, ...condition }) !== undefined;
       },
@@ -187,17 +199,16 @@
   const ledge = {
     kv,
     async publish(topic, payload, options = {}) {
-      const qos = typeof options === 'number' ? options : options?.qos ?? 0;
+      const { qos = 0 } = typeof options === 'number' ? { qos: options } : only(options, 'qos');
       native.call(PUBLISH, JSON.stringify({ topic: String(topic), qos }), bytes(payload ?? '', 'the payload'));
     },
     // Invokes another function and gives its reply, decoded; with async the request id
     // once the event is on disk.
     async invoke(name, event = null, options = {}) {
-      const qualifier = typeof options === 'string' ? options : options?.qualifier ?? '';
-      const later = Boolean(options?.async);
+      const { qualifier = '', async: later = false } = typeof options === 'string' ? { qualifier: options } : only(options, 'qualifier', 'async');
       const text = JSON.stringify(event);
       if (text === undefined) throw new TypeError('the event has no JSON');
-      const reply = native.call(INVOKE, JSON.stringify({ function: String(name), qualifier, async: later }), text);
+      const reply = native.call(INVOKE, JSON.stringify({ function: String(name), qualifier, async: Boolean(later) }), text);
       if (later) return native.utf8Decode(reply.body);
       return reply.body.length === 0 ? null : JSON.parse(native.utf8Decode(reply.body));
     },

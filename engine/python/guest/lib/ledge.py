@@ -62,7 +62,7 @@ _KV_GET, _KV_LIST, _KV_WRITE, _PUBLISH, _INVOKE, _HTTP, _LOG = range(1, 8)
 
 
 def _call(op, head, body=b""):
-    status, head, body = _ledge.call(op, _json.dumps(head), body)
+    status, head, body = _ledge.call(op, _json.dumps(head, allow_nan=False), body)
     if status in (_DONE, _ABSENT):
         return status, head, body
     failure = _json.loads(head)
@@ -76,10 +76,26 @@ def _call(op, head, body=b""):
     raise kind(failure["message"])
 
 
-def _bytes(value):
+def _bytes(value, what, instead="json.dumps"):
     if isinstance(value, str):
         return value.encode("utf-8")
-    return value
+    if isinstance(value, bytes):
+        return value
+    try:
+        return bytes(memoryview(value))
+    except TypeError:
+        kind = type(value).__name__
+        raise InvalidRequest(f"{what} is {kind}, and not bytes or str; make it one, for example with {instead}") from None
+
+
+def _key(key, what="the key"):
+    if not isinstance(key, str):
+        raise InvalidRequest(f"{what} is {type(key).__name__}, and not str")
+    try:
+        key.encode("utf-8")
+    except UnicodeEncodeError:
+        raise InvalidRequest(f"{what} has half of a character") from None
+    return key
 
 
 class Item:
@@ -128,6 +144,8 @@ def _time(milliseconds):
 # calls it.
 _OPTIONS = {"bucket": "bucket", "by": "by", "ttl": "ttl", "if_absent": "ifAbsent", "if_present": "ifPresent", "if_sequence": "ifSequence"}
 _KINDS = ("put", "delete", "increment", "check")
+_ALWAYS = object()  # None would be taken for no condition where it is a mistake
+_PLAIN = (bool, int, float, str)  # of which JSON is made; the node says what is wrong with others
 
 
 class _KV:
@@ -149,7 +167,7 @@ class _KV:
         return _KV(name)
 
     def get(self, key, default=None):
-        status, _, value = _call(_KV_GET, {"bucket": self._bucket, "key": key})
+        status, _, value = _call(_KV_GET, {"bucket": self._bucket, "key": _key(key)})
         return default if status == _ABSENT else value
 
     def get_text(self, key, default=None):
@@ -162,25 +180,30 @@ class _KV:
 
     def get_item(self, key):
         """The Item of a key: its value, sequence, modified and expires. None if there is none."""
-        status, head, value = _call(_KV_GET, {"bucket": self._bucket, "key": key, "item": True})
+        status, head, value = _call(_KV_GET, {"bucket": self._bucket, "key": _key(key), "item": True})
         return None if status == _ABSENT else Item(key, value, _json.loads(head))
 
-    def put(self, key, value, ttl=None, *, if_absent=False, if_present=False, if_sequence=None):
+    def put(self, key, value, ttl=None, *, if_absent=False, if_present=False, if_sequence=_ALWAYS):
         """Stores value: bytes, or str as UTF-8. Returns the sequence of the write.
 
         With a condition, which is that there is no such key, that there is one, or that
-        it has that sequence still, returns None where that does not hold.
+        it has that sequence still (0: there is none), returns None where that does not hold.
         """
-        write = {"put": key, "value": value, "ttl": ttl, "if_absent": if_absent, "if_present": if_present, "if_sequence": if_sequence}
+        write = {"put": key, "value": value, "ttl": ttl, "if_absent": if_absent, "if_present": if_present}
+        if if_sequence is not _ALWAYS:
+            write["if_sequence"] = if_sequence
         written = self._one(write)
         return written and written["sequence"]
 
     def put_json(self, key, value, ttl=None, **conditions):
         return self.put(key, _json.dumps(value), ttl, **conditions)
 
-    def delete(self, key, *, if_sequence=None):
+    def delete(self, key, *, if_sequence=_ALWAYS):
         """Removes key; it is no error when it is not there. Returns whether it was removed."""
-        written = self._one({"delete": key, "if_sequence": if_sequence})
+        write = {"delete": key}
+        if if_sequence is not _ALWAYS:
+            write["if_sequence"] = if_sequence
+        written = self._one(write)
         return written is not None and written["existed"]
 
     def increment(self, key, by=1, ttl=None):
@@ -236,8 +259,8 @@ class _KV:
 
     def _pages(self, items, prefix, limit, start, end, after, reverse):
         head = {
-            "bucket": self._bucket, "prefix": prefix, "start": start, "end": end,
-            "after": after, "reverse": bool(reverse), "items": items,
+            "bucket": self._bucket, "prefix": _key(prefix, "prefix"), "start": _key(start, "start"),
+            "end": _key(end, "end"), "after": _key(after, "after"), "reverse": bool(reverse), "items": items,
         }
         while limit is None or limit > 0:
             head["limit"] = 1000 if limit is None else min(limit, 1000)
@@ -263,19 +286,19 @@ class _KV:
             head = {"bucket": self._bucket}
             for kind in _KINDS:
                 if kind in write:
-                    head[kind] = write.pop(kind)
+                    head[kind] = _key(write.pop(kind))
             for name, size in (("value", "size"), ("if_value", "ifSize")):
                 if name in write:
-                    value = _bytes(write.pop(name))
-                    if not isinstance(value, bytes):
-                        value = bytes(memoryview(value))
+                    value = _bytes(write.pop(name), name, "put_json" if name == "value" else "json.dumps")
                     head[size] = len(value)
                     body.append(value)
             for name, value in write.items():
                 if name not in _OPTIONS:
                     raise InvalidRequest(f"a write has no {name!r}")
+                if name == "if_sequence" and value is None:
+                    raise InvalidRequest("if_sequence is None: it is 0 for a key that is not there")
                 if value is not None and value is not False:
-                    head[_OPTIONS[name]] = value
+                    head[_OPTIONS[name]] = value if isinstance(value, _PLAIN) else str(value)
             heads.append(head)
         _, reply, _ = _call(_KV_WRITE, {"writes": heads}, b"".join(body))
         return _json.loads(reply)["written"]
@@ -286,7 +309,7 @@ kv = _KV()
 
 def publish(topic, payload, qos=0):
     """Publishes payload (bytes, or str as UTF-8) to an MQTT topic."""
-    _call(_PUBLISH, {"topic": topic, "qos": qos}, _bytes(payload))
+    _call(_PUBLISH, {"topic": topic, "qos": qos}, _bytes(payload, "the payload"))
 
 
 def invoke(function, event, qualifier=None, *, asynchronous=False):
@@ -325,8 +348,9 @@ class Response:
 
 def http(method, url, headers=None, body=None):
     """Sends a request and returns its Response, whatever the status is."""
-    head = {"method": method, "url": url, "headers": dict(headers or {})}
-    _, head, reply = _call(_HTTP, head, b"" if body is None else _bytes(body))
+    headers = {name: str(value) for name, value in dict(headers or {}).items()}
+    head = {"method": method, "url": url, "headers": headers}
+    _, head, reply = _call(_HTTP, head, b"" if body is None else _bytes(body, "the body"))
     head = _json.loads(head)
     return Response(head["status"], head.get("headers") or {}, reply)
 
