@@ -6,6 +6,9 @@
 // one transaction, and is live when the call returns. A change that fails
 // leaves both the store and the node as they were.
 //
+// FunctionData, FunctionJobs and FunctionLogs hand the store's data, the queue
+// and the logs to the engine, which knows none of them.
+//
 // The packages below it face networks and people: gateway serves routes,
 // awsapi is the control plane, cli its client.
 //

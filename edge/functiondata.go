@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"sync/atomic"
+	"syscall"
 
 	"ledge/engine"
 	"ledge/persist"
@@ -95,17 +96,36 @@ func condition(c engine.Condition) (persist.Condition, error) {
 // forGuests gives an error of the store the type that the engine tells guests of.
 // Those about sizes and quotas have it already.
 func forGuests(err error) error {
-	var unmet *persist.ConditionError
+	var (
+		disk  syscall.Errno
+		unmet *persist.ConditionError
+		limit interface{ LimitExceeded() bool }
+	)
 	switch {
 	case err == nil:
 		return nil
+	case errors.As(err, &disk): // first: such a failure can be a part of any other
+		return &storeFailure{"the node's disk fails: " + disk.Error(), err}
 	case errors.As(err, &unmet):
 		return &engine.ConditionError{Index: unmet.Index, Now: engine.Item(unmet.Now), Err: err}
 	case errors.Is(err, persist.ErrInvalid):
 		return &engine.InvalidError{Err: err}
+	case errors.As(err, &limit), errors.Is(err, persist.ErrNotFound), errors.Is(err, persist.ErrClosed), errors.Is(err, persist.ErrDamaged):
+		return err
 	}
-	return err
+	return &storeFailure{"the node's store fails", err}
 }
+
+// storeFailure is a failure of the node in words for guests: those of the cause have
+// paths of the node's files.
+type storeFailure struct {
+	told  string
+	cause error
+}
+
+func (e *storeFailure) Error() string { return e.told }
+
+func (e *storeFailure) Unwrap() error { return e.cause }
 
 // JobQueue takes events that are run later, see scheduler.Queue.
 type JobQueue interface {

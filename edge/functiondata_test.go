@@ -7,8 +7,10 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 	"testing"
 	"time"
 
@@ -134,33 +136,42 @@ func TestFunctionJobs(t *testing.T) {
 	}
 }
 
-// getModule gets ten keys in turn, 10 000 times for each event.
-const getModule = `(module
-  (import "extism:host/env" "alloc" (func $alloc (param i64) (result i64)))
-  (import "extism:host/env" "free" (func $free (param i64)))
-  (import "extism:host/env" "length" (func $length (param i64) (result i64)))
-  (import "extism:host/env" "store_u8" (func $store (param i64 i32)))
-  (import "extism:host/user" "ledge_kv_get" (func $get (param i64 i64) (result i64)))
-  (memory (export "memory") 1)
-  (func (export "handle") (result i32) (local $key i64) (local $value i64) (local $n i32)
-    (local.set $key (call $alloc (i64.const 1)))
-    (local.set $n (i32.const 10000))
-    (loop $next
-      (local.set $n (i32.sub (local.get $n) (i32.const 1)))
-      (call $store (local.get $key) (i32.add (i32.const 48) (i32.rem_u (local.get $n) (i32.const 10))))
-      (local.set $value (call $get (i64.const 0) (local.get $key)))
-      (if (i64.ne (call $length (local.get $value)) (i64.const 100)) (then unreachable))
-      (call $free (local.get $value))
-      (br_if $next (local.get $n)))
-    (i32.const 0)))`
+// TestGuestsAreToldNoPaths: an error of the disk has the path of the store, which is
+// none of a guest's business.
+func TestGuestsAreToldNoPaths(t *testing.T) {
+	full := &fs.PathError{Op: "write", Path: "/data/ledge.db", Err: syscall.ENOSPC}
+	quota := &persist.QuotaError{Bucket: "b", What: "keys", Limit: 1}
+	for _, test := range []struct {
+		err  error
+		told string
+	}{
+		{fmt.Errorf("commit: %w", full), "the node's disk fails: no space left on device"},
+		{errors.Join(quota, full), "the node's disk fails: no space left on device"},
+		{errors.New("commit: file resize error: truncate /data/ledge.db: file too large"), "the node's store fails"}, // as bbolt has it
+		{fmt.Errorf("queue event: %w", persist.ErrClosed), "queue event: store is closed"},
+		{quota, quota.Error()},
+	} {
+		var jobs edge.FunctionJobs
+		jobs.Connect(&queue{err: test.err})
+		_, err := jobs.InvokeAsync(engine.AsyncEvent{Function: "f"})
+		if err == nil || err.Error() != test.told || !errors.Is(err, test.err) {
+			t.Errorf("%v: told %v", test.err, err)
+		}
+	}
+}
 
-// BenchmarkFunctionGet is a value of 100 bytes from the store, asked for by a function
-// and by a plain transaction of bbolt.
+// BenchmarkFunctionGet is a value of 100 bytes from the store, asked for by a function,
+// which gets ten keys in turn, 10 000 times for each event, and by a plain transaction
+// of bbolt.
 func BenchmarkFunctionGet(b *testing.B) {
 	value := bytes.Repeat([]byte("v"), 100)
 	b.Run("function", func(b *testing.B) {
 		store := openStore(b, b.TempDir())
-		wasm, err := wasmtime.Wat2Wasm(getModule)
+		wat, err := os.ReadFile("../testdata/functions/reads.wat")
+		if err != nil {
+			b.Fatal(err)
+		}
+		wasm, err := wasmtime.Wat2Wasm(string(wat))
 		if err != nil {
 			b.Fatal(err)
 		}

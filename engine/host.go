@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"strings"
 
-	"ledge/engine/capi"
 	"ledge/engine/outbound"
 )
 
@@ -25,7 +24,7 @@ func (h *host) VarGet(key []byte) ([]byte, error) {
 	if err := h.count(); err != nil {
 		return nil, err
 	}
-	if err := h.checkNames(capi.UserGet, nil, key); err != nil {
+	if err := checkNames(key); err != nil {
 		return nil, err
 	}
 	item, err := h.get("", string(key))
@@ -46,7 +45,7 @@ func (h *host) writeVar(key []byte, w Write) error {
 	if err := h.count(); err != nil {
 		return err
 	}
-	if err := h.checkNames(capi.UserPut, nil, key); err != nil {
+	if err := checkNames(key); err != nil {
 		return err
 	}
 	w.Key = string(key)

@@ -43,21 +43,20 @@ func (h *host) bucket(name string, write bool) (string, error) {
 	return "", denied("%s may not read bucket %s; allow it with --allow-bucket %s%s", f.Name, name, name, readOnly)
 }
 
-// data returns the node's data, and what to say of an error of it.
-func (h *host) data() (Data, func(error) error, error) {
-	explain := func(err error) error { return err }
-	if !h.instance.serving {
-		explain = func(err error) error {
-			if err == nil {
-				return nil
-			}
-			return fmt.Errorf("%w (a function has no data yet while it is being loaded for the first time)", err)
-		}
-	}
+// data returns the node's data.
+func (h *host) data() (Data, error) {
 	if h.runtime.cfg.Data == nil {
-		return nil, explain, explain(errNoData)
+		return nil, h.explain(errNoData)
 	}
-	return h.runtime.cfg.Data, explain, nil
+	return h.runtime.cfg.Data, nil
+}
+
+// explain adds to an error of the data what may be the reason for it.
+func (h *host) explain(err error) error {
+	if err == nil || h.instance.serving {
+		return err
+	}
+	return fmt.Errorf("%w (a function has no data yet while it is being loaded for the first time)", err)
 }
 
 func (h *host) get(bucket, key string) (Item, error) {
@@ -65,12 +64,12 @@ func (h *host) get(bucket, key string) (Item, error) {
 	if err != nil {
 		return Item{}, err
 	}
-	data, explain, err := h.data()
+	data, err := h.data()
 	if err != nil {
 		return Item{}, err
 	}
 	item, err := data.Get(bucket, key)
-	return item, explain(err)
+	return item, h.explain(err)
 }
 
 // write does the writes, whose buckets are as the function names them, or none.
@@ -85,7 +84,7 @@ func (h *host) write(writes ...Write) ([]Written, error) {
 			return nil, err
 		}
 	}
-	data, explain, err := h.data()
+	data, err := h.data()
 	if err != nil {
 		return nil, err
 	}
@@ -93,7 +92,7 @@ func (h *host) write(writes ...Write) ([]Written, error) {
 	if err == nil && len(written) != len(writes) {
 		err = fmt.Errorf("the node did %d of %d writes", len(written), len(writes))
 	}
-	return written, explain(err)
+	return written, h.explain(err)
 }
 
 // itemHead is what a guest is told of an Item beside its value. Times are
@@ -162,7 +161,7 @@ func (h *host) list(want *listCall) (items []Item, more bool, err error) {
 	if err != nil {
 		return nil, false, err
 	}
-	data, explain, err := h.data()
+	data, err := h.data()
 	if err != nil {
 		return nil, false, err
 	}
@@ -175,7 +174,7 @@ func (h *host) list(want *listCall) (items []Item, more bool, err error) {
 		r.Limit = maxListed
 	}
 	items, more, err = data.List(bucket, r)
-	return items, more && len(items) > 0, explain(err)
+	return items, more && len(items) > 0, h.explain(err)
 }
 
 // pageOf tells of the items. inside puts the values into it, too.

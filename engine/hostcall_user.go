@@ -31,7 +31,7 @@ func (h *host) user(call capi.UserCall) (reply capi.UserReply, err error) {
 		return reply, badRequest("an argument is no block of memory of the host's")
 	}
 	a := call.Args
-	if err := h.checkNames(call.Op, a[0], a[1]); err != nil {
+	if err := checkNames(namesOf(&call)...); err != nil {
 		return reply, err
 	}
 	switch call.Op {
@@ -54,11 +54,7 @@ func (h *host) user(call capi.UserCall) (reply capi.UserReply, err error) {
 	case capi.UserTransact:
 		return h.userTransact(a[0])
 	case capi.UserPublish:
-		qos := -1
-		if call.Number >= 0 && call.Number <= 2 {
-			qos = int(call.Number)
-		}
-		err = h.publish(string(a[0]), a[1], qos)
+		err = h.publish(string(a[0]), a[1], int(call.Number))
 		return capi.UserReply{Number: 1}, err
 	case capi.UserInvoke:
 		return h.userInvoke(string(a[0]), a[1], a[2])
@@ -71,15 +67,19 @@ func (h *host) user(call capi.UserCall) (reply capi.UserReply, err error) {
 // large as the function's memory.
 const maxBlockName = 64 << 10
 
-func (h *host) checkNames(op capi.UserOp, first, second []byte) error {
-	named := [][]byte{first, second}
-	switch op {
+// namesOf returns the arguments of a call that are names.
+func namesOf(call *capi.UserCall) [][]byte {
+	switch call.Op {
 	case capi.UserTransact:
-		named = nil
+		return nil
 	case capi.UserList, capi.UserPublish, capi.UserInvoke:
-		named = named[:1]
+		return call.Args[:1]
 	}
-	for _, name := range named {
+	return call.Args[:2]
+}
+
+func checkNames(names ...[]byte) error {
+	for _, name := range names {
 		if len(name) > maxBlockName {
 			return overLimit("a name has %d bytes, at most %d are read", len(name), maxBlockName)
 		}

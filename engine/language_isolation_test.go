@@ -32,9 +32,11 @@ func TestLanguageState(t *testing.T) {
 				t.Fatalf("fresh: %s, %v", got, err)
 			}
 		}
-		for _, got := range many(t, r, 100, `1`) {
-			if compact(got) != "[1,1]" {
-				t.Errorf("fresh, at the same time: %s", got)
+		for range 2 { // all 100 at once would be more than the node has instances
+			for _, got := range many(t, r, 50, `1`) {
+				if compact(got) != "[1,1]" {
+					t.Errorf("fresh, at the same time: %s", got)
+				}
 			}
 		}
 	})

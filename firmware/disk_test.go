@@ -31,7 +31,7 @@ func startOnSmallDisk(t *testing.T) *node {
 }
 
 // A disk that is full fails the deploy with a reason, and what serves goes on
-// serving, also after a restart.
+// serving.
 func TestFullDisk(t *testing.T) {
 	n := startOnSmallDisk(t)
 	deploy := func(name, file string) (int, string) {

@@ -15,19 +15,29 @@ type AsyncConfig struct {
 	MaxRetries    *int      `json:"maxRetries,omitempty"`    // after errors of the function, 0 to 2; nil means 2
 	OnSuccess     string    `json:"onSuccess,omitempty"`     // ARN of the destination; empty for none
 	OnFailure     string    `json:"onFailure,omitempty"`
-	Ordered       bool      `json:"ordered,omitempty"` // its events run one after the other; Ledge's own
 	LastModified  time.Time `json:"lastModified"`
+
+	// Ledge's own. Ordered has its events run one after the other. BatchSize is how many
+	// of them go in one invocation, at most MaxBatchSize; 0 and 1 send each as it is.
+	// A batch waits for BatchWindowSeconds to be filled, 0 to 300.
+	Ordered            bool `json:"ordered,omitempty"`
+	BatchSize          int  `json:"batchSize,omitempty"`
+	BatchWindowSeconds int  `json:"batchWindowSeconds,omitempty"`
 }
 
 // PutAsyncConfig stores a configuration or replaces the one of that function
 // and qualifier, and returns it with LastModified set. ErrNotFound says that
-// there is no such function. The qualifier may outlive what it names.
+// there is no such function, ErrInvalid that batches cannot be so. The qualifier may
+// outlive what it names.
 func (s *Store) PutAsyncConfig(config AsyncConfig) (AsyncConfig, error) {
 	if err := checkName("function name", config.Function); err != nil {
 		return AsyncConfig{}, err
 	}
 	config.Qualifier = qualifierOrLatest(config.Qualifier)
 	if err := checkName("qualifier", config.Qualifier); err != nil {
+		return AsyncConfig{}, err
+	}
+	if err := config.checkBatches(); err != nil {
 		return AsyncConfig{}, err
 	}
 	config.LastModified = milli(s.now())

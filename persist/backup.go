@@ -126,16 +126,12 @@ func backupDue(last BackupInfo, changed, configured bool, size int64, now time.T
 // LastBackup describes the copy of the store that is there, or returns ErrNotFound.
 // It does not read all of it, so the copy may be damaged in places.
 func (s *Store) LastBackup() (BackupInfo, error) {
-	path := filepath.Join(filepath.Dir(s.path), backupFile)
-	f, err := os.Open(path)
-	if errors.Is(err, os.ErrNotExist) {
-		return BackupInfo{}, fmt.Errorf("backup of the store: %w", ErrNotFound)
-	}
+	f, info, err := openBackup(filepath.Dir(s.path))
 	if err != nil {
-		return BackupInfo{}, fmt.Errorf("open backup: %w", err)
+		return BackupInfo{}, err
 	}
 	defer f.Close()
-	return readSeal(f, path)
+	return info, nil
 }
 
 // used returns about how many bytes a copy of the store has.
@@ -161,7 +157,7 @@ func (s *Store) makeBackup(stop func() error) (BackupInfo, error) {
 
 // writeBackup writes a complete copy to path and reads it back.
 func (s *Store) writeBackup(path string, stop func() error) (BackupInfo, error) {
-	if err := removeIfThere(path); err != nil { // a power cut left it
+	if err := removeIfThere(path); err != nil { // it could not be removed then
 		return BackupInfo{}, err
 	}
 	if err := s.faults.at(stepBackupCreate); err != nil {
@@ -180,7 +176,6 @@ func (s *Store) writeBackup(path string, stop func() error) (BackupInfo, error) 
 		return copyDatabase(tx, path, stop, s.faults)
 	})
 	if err != nil {
-		s.suspectIfDamaged(err)
 		return BackupInfo{}, err
 	}
 	f, err := os.OpenFile(path, os.O_RDWR, 0)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"time"
 )
 
@@ -55,9 +56,26 @@ func writeSeal(f *os.File, info BackupInfo, stop func() error, faults *faults) (
 	return info, nil
 }
 
+// openBackup opens the backup in dir and returns what its seal says. It returns
+// ErrNotFound where there is none, and ErrDamaged where the seal makes no sense.
+func openBackup(dir string) (*os.File, BackupInfo, error) {
+	f, err := os.Open(filepath.Join(dir, backupFile))
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, BackupInfo{}, fmt.Errorf("there is no backup: %w", ErrNotFound)
+	}
+	if err != nil {
+		return nil, BackupInfo{}, fmt.Errorf("open backup: %w", err)
+	}
+	info, err := readSeal(f)
+	if err != nil {
+		return nil, BackupInfo{}, errors.Join(err, f.Close())
+	}
+	return f, info, nil
+}
+
 // readSeal returns what the seal of a backup says. The error is ErrDamaged where
 // it makes no sense.
-func readSeal(f *os.File, path string) (BackupInfo, error) {
+func readSeal(f *os.File) (BackupInfo, error) {
 	stat, err := f.Stat()
 	if err != nil {
 		return BackupInfo{}, fmt.Errorf("read size of backup: %w", err)
@@ -71,7 +89,7 @@ func readSeal(f *os.File, path string) (BackupInfo, error) {
 		return BackupInfo{}, fmt.Errorf("%w: the backup has no seal", ErrDamaged)
 	}
 	return BackupInfo{
-		Path: path, Bytes: stat.Size(), Generation: field(2), transaction: field(3),
+		Path: f.Name(), Bytes: stat.Size(), Generation: field(2), transaction: field(3),
 		Taken: time.UnixMilli(int64(field(4))).UTC(),
 	}, nil
 }
@@ -79,7 +97,7 @@ func readSeal(f *os.File, path string) (BackupInfo, error) {
 // copySealed writes the database in a backup to w and reads all of it: the error is
 // ErrDamaged where it is not what was sealed. It returns the length.
 func copySealed(w io.Writer, f *os.File) (int64, error) {
-	info, err := readSeal(f, f.Name())
+	info, err := readSeal(f)
 	if err != nil {
 		return 0, err
 	}

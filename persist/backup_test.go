@@ -148,6 +148,49 @@ func TestDamagedDatabaseComesBackFromBackup(t *testing.T) {
 	}
 }
 
+// A node that is killed before it could tell that it went back to the backup tells at
+// the next start, and until something was written; one that did not go back never does.
+func TestUntoldRestoreIsToldLater(t *testing.T) {
+	for name, lose := range map[string]func(t *testing.T, dir string){
+		"damaged": func(t *testing.T, dir string) { damage(t, dir) },
+		"missing": func(t *testing.T, dir string) { noErr(t, os.Remove(filepath.Join(dir, databaseFile))) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			info := fillAndBackUp(t, dir)
+			lose(t, dir)
+			_, err := Open(dir, Options{faults: failAt(stepRestoreRenamed)})
+			wantErr(t, "Open", err, errFault)
+			says := "restored from the backup of " + info.Taken.Format(time.RFC3339)
+			for range 2 {
+				s := openStore(t, dir, Options{})
+				if !strings.Contains(s.Recovered(), says) || !s.Incomplete() {
+					t.Errorf("Recovered says %q, not %q; incomplete %t", s.Recovered(), says, s.Incomplete())
+				}
+				closeStore(t, s)
+			}
+			s := openStore(t, dir, Options{})
+			noErr(t, s.NoteClock(time.Now()))
+			closeStore(t, s)
+			if s = openStore(t, dir, Options{}); s.Recovered() != "" {
+				t.Errorf("with something written it says %q again", s.Recovered())
+			}
+		})
+	}
+	for _, later := range []bool{false, true} {
+		dir := t.TempDir()
+		s := openStore(t, dir, Options{})
+		noErr(t, backUp(s))
+		if later {
+			noErr(t, s.NoteClock(time.Now()))
+		}
+		closeStore(t, s)
+		if s = openStore(t, dir, Options{}); s.Recovered() != "" {
+			t.Errorf("a store beside its backup, written to later %t, says %q", later, s.Recovered())
+		}
+	}
+}
+
 // A backup that is damaged itself is no good, wherever that is, and is kept for
 // whoever can make something of it.
 func TestDamagedBackupIsSetAside(t *testing.T) {

@@ -76,7 +76,7 @@ func (d *Data) Get(bucket, key string) (Item, error) {
 		if err != nil {
 			return fmt.Errorf("key %q of bucket %s: %w", key, bucket, err)
 		}
-		if record.expires != 0 && record.expires <= d.store.now().UnixMilli() {
+		if record.expired(d.store.now().UnixMilli()) {
 			return nil
 		}
 		item = record.item(key)

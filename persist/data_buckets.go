@@ -93,7 +93,7 @@ func (d *Data) PutBucket(settings DataBucket) (DataBucket, error) {
 	if err := checkSettings(settings); err != nil {
 		return DataBucket{}, err
 	}
-	now := milli(d.store.now()).UnixMilli()
+	now := d.store.now().UnixMilli()
 	var stored DataBucket
 	err := d.store.update(bucketRecordSize, func(c *change) error {
 		b, err := c.bucketToConfigure(settings.Name)

@@ -91,7 +91,7 @@ func checkData(t testing.TB, s *Store) {
 	}
 }
 
-// write does writes that must work.
+// must does writes that must work.
 func (d *Data) must(t testing.TB, writes ...Write) []Written {
 	t.Helper()
 	written, err := d.Write(Origin{Function: "f", Depth: 1}, writes)

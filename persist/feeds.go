@@ -228,19 +228,9 @@ func (c *change) openStream(bucket string, now time.Time) (newest uint64, err er
 	if err := CheckBucket(bucket); err != nil {
 		return 0, err
 	}
-	if function, own := strings.CutPrefix(bucket, ownPrefix); own {
-		if err := functionExists(c.tx, function); err != nil {
-			return 0, err
-		}
-	}
-	b, err := openDataBucket(c.tx, bucket)
+	b, err := c.bucketToConfigure(bucket)
 	if err != nil {
 		return 0, err
-	}
-	if !b.exists {
-		if err := checkBucketCount(c.tx, bucket, 0); err != nil {
-			return 0, err
-		}
 	}
 	if !b.exists || !b.stream || b.items == nil || b.changes == nil {
 		c.wrote, c.records = true, true // it is configuration

@@ -173,10 +173,10 @@ func (s *Store) Functions(after string, limit int) (fns []Function, more bool, e
 // DeleteFunction removes a function in one transaction with all that belongs to
 // it: versions, aliases, routes, URLs, permissions, its settings for provisioned
 // and asynchronous invocations, its jobs, its event source mappings, the schedules
-// that deploys made for it and its key-value data. It returns what State has of it. The count of published versions
-// stays, so that a later function of that name does not use their numbers again, as
-// in AWS Lambda. Where the function has very many jobs most of them go before: after an
-// error, or a crash, it may be there without them.
+// that deploys made for it and its data. It returns what State has of it. The count of
+// published versions stays, so that a later function of that name does not use their
+// numbers again, as in AWS Lambda. Where the function has very many jobs most of them
+// go before: after an error, or a crash, it may be there without them.
 func (s *Store) DeleteFunction(name string) (State, error) {
 	if err := s.thinJobs(name); err != nil {
 		return State{}, fmt.Errorf("delete function %s: %w", name, err)

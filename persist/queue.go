@@ -81,6 +81,9 @@ type Job struct {
 	// machine. It is for people to see; see Lease.
 	LeasedUntil time.Time `json:"leasedUntil,omitzero"`
 
+	// FirstLeased is, of a job that has run in a batch, when it first did.
+	FirstLeased time.Time `json:"firstLeased,omitzero"`
+
 	// Duplicate says, of what Enqueue returned, that nothing was stored: ID is the one
 	// of the job that came first.
 	Duplicate bool `json:"-"`
@@ -125,7 +128,7 @@ func (l QueueLimits) WithDefaults() QueueLimits {
 // Enqueue stores a job and returns it, with its times set, after it is on disk;
 // calls at the same time share a commit. With lease it comes back leased, for a
 // caller that runs it at once, where it may run at once: another one of its
-// OrderKey may be before it, or its time may not have come.
+// OrderKey may be before it, its time may not have come, or it may go in a batch.
 //
 // ErrNotFound says that there is no such function, ErrQueueFull that the limits
 // are reached, ErrInvalid that a member of the job makes no sense, a *SizeError
@@ -247,7 +250,7 @@ func (s *Store) checkJob(job *Job) error {
 		job.Due = job.Enqueued
 	}
 	job.Due = milli(job.Due)
-	job.LeasedUntil, job.Duplicate, job.lease, job.sequence = time.Time{}, false, 0, 0
+	job.LeasedUntil, job.FirstLeased, job.Duplicate, job.lease, job.sequence = time.Time{}, time.Time{}, false, 0, 0
 	return nil
 }
 
@@ -265,8 +268,12 @@ func (c *change) enqueue(job *Job, limits *QueueLimits, lease bool) error {
 		job.ID, job.Duplicate = first, true
 		return nil
 	}
-	if err := c.chooseOrder(job); err != nil {
+	config, err := c.asyncConfigOf(job)
+	if err != nil {
 		return err
+	}
+	if config.Ordered {
+		job.OrderKey = OrderAll
 	}
 	var victims [][]byte
 	if limits != nil {
@@ -301,7 +308,7 @@ func (c *change) enqueue(job *Job, limits *QueueLimits, lease bool) error {
 		return err
 	case !first:
 		err = q.putHeld(*job)
-	case lease && !job.Due.After(job.received):
+	case lease && !config.batches() && !job.Due.After(job.received):
 		job.leaseAt(job.received)
 		err = q.putRunning(*job)
 	default:

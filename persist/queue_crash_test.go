@@ -122,6 +122,10 @@ func queueForever(dir string, out io.Writer) {
 	check(err)
 	_, err = s.PutFunction(Function{Name: "f"}, "", nil)
 	check(err)
+	started := time.Now().UnixNano()
+	// Every second process, about, works off batches.
+	_, err = s.PutAsyncConfig(AsyncConfig{Function: "f", BatchSize: 1 + 4*int(started/1000%2)})
+	check(err)
 	_, err = s.ReleaseLeases()
 	check(err)
 	var mu sync.Mutex
@@ -130,7 +134,6 @@ func queueForever(dir string, out io.Writer) {
 		defer mu.Unlock()
 		fmt.Fprintln(out, what, id)
 	}
-	started := time.Now().UnixNano()
 	for worker := range 4 {
 		go func() {
 			for i := 0; ; i++ {
@@ -157,6 +160,20 @@ func queueForever(dir string, out io.Writer) {
 				}
 				say("ran", job.ID)
 				check(s.Ack(job))
+			})
+		}
+		for _, batch := range leased.Batches {
+			settled.Go(func() {
+				var ends []Settlement
+				for i, job := range batch {
+					if (n+i)%5 == 0 {
+						ends = append(ends, Settlement{Job: job, End: EndRetry, Due: time.Now()})
+						continue
+					}
+					say("ran", job.ID)
+					ends = append(ends, Settlement{Job: job, End: EndDone})
+				}
+				check(errors.Join(s.Settle(ends)...))
 			})
 		}
 		settled.Wait()

@@ -24,23 +24,18 @@ type DeadLetter struct {
 	Job      Job       `json:"job"`
 }
 
-// Bury moves a leased job to the dead letters, in one transaction. reason says
-// why it was given up; job.LastError, how its last attempt failed.
-func (s *Store) Bury(job Job, reason string) error {
-	job.LastError = clipText(job.LastError, maxErrorText)
+// buryRunning moves a leased job to the dead letters.
+func (c *change) buryRunning(q *queueBuckets, job Job, reason string, now time.Time) error {
 	job.LeasedUntil = time.Time{}
-	letter := DeadLetter{Reason: clipText(reason, maxErrorText), Buried: milli(s.now()), Job: job}
-	return s.settle(job, "bury", func(c *change, q *queueBuckets, _ Job) error {
-		payload := copyPayload(q.payloads, job.sequence)
-		told := job
-		if told.LastError == "" {
-			told.LastError = letter.Reason
-		}
-		if err := c.removeRunning(q, told, RunFailed, s.now()); err != nil {
-			return err
-		}
-		return c.bury(letter, payload)
-	}, nil)
+	letter := DeadLetter{Reason: clipText(reason, maxErrorText), Buried: milli(now), Job: job}
+	payload := copyPayload(q.payloads, job.sequence)
+	if job.LastError == "" {
+		job.LastError = letter.Reason // for its schedule
+	}
+	if err := c.removeRunning(q, job, RunFailed, now); err != nil {
+		return err
+	}
+	return c.bury(letter, payload)
 }
 
 // letterBuckets are the dead letters in one transaction, with nil buckets as

@@ -40,11 +40,19 @@ type LeaseRequest struct {
 	Only        map[string]int
 	// After is the Last of the Lease before: functions take turns.
 	After string
+	// BatchBytes bounds the jobs of a batch, as Weigh has them, which must be pure and
+	// quick. Where they are nil and 0 it is their payloads' size, and that of a Lease.
+	BatchBytes int
+	Weigh      func(Job) int
 }
 
 // Leased is what Lease took.
 type Leased struct {
 	Jobs []Job
+	// Batches are for functions that get several events at once (AsyncConfig.BatchSize),
+	// each of at least one job, all of them of one function and qualifier. A batch counts
+	// as one job in the bounds of the request.
+	Batches [][]Job
 	// Last is the function whose turn came last.
 	Last string
 	// More says that others are due, or may be, that only Limit, or the size of the
@@ -53,8 +61,9 @@ type Leased struct {
 	// Full names the functions of which others are due that their own bound kept
 	// here.
 	Full []string
-	// Next is when the first of the jobs is due that wait for their time, zero
-	// where there is none. Functions that Only leaves out do not count.
+	// Next is when the first of the jobs is due that wait for their time, or the first
+	// batch is ready that waits to be filled, zero where there is none. Functions that
+	// Only leaves out do not count.
 	Next time.Time
 }
 
@@ -62,9 +71,9 @@ type Leased struct {
 // taken in turn, the longest due first, and again until there are enough, so
 // that no backlog keeps other functions waiting.
 //
-// A lease ends with Ack, Forward, Retry or Bury, or with the process, since the store
+// A lease ends with Settle, or with the process, since the store
 // belongs to one process at a time: the next one calls ReleaseLeases. One that lasts
-// longer than LeaseTime its holder ends with ExpireLease. It is for the holder to
+// longer than LeaseTime its holder ends with ExpireLeases. It is for the holder to
 // measure that, by a clock that nobody sets; the store keeps only when it would be by
 // the machine's clock, for people to see.
 func (s *Store) Lease(req LeaseRequest) (Leased, error) {
@@ -83,7 +92,13 @@ func (s *Store) Lease(req LeaseRequest) (Leased, error) {
 // candidates are the jobs of one function that may be leased, in order.
 type candidates struct {
 	function string
-	keys     [][]byte
+	runs     []run
+}
+
+// run is what one worker gets: the key of a job, or those of a batch.
+type run struct {
+	keys  [][]byte
+	batch bool
 }
 
 func (c *change) lease(req LeaseRequest) (Leased, error) {
@@ -94,7 +109,7 @@ func (c *change) lease(req LeaseRequest) (Leased, error) {
 	if err := c.setAsideJobs(q, q.due, damaged); err != nil {
 		return Leased{}, err
 	}
-	turns, damaged := q.candidates(names, req, &out)
+	turns, damaged := c.candidates(q, names, req, &out)
 	if err := c.setAsideJobs(q, q.due, damaged); err != nil {
 		return Leased{}, err
 	}
@@ -102,20 +117,36 @@ func (c *change) lease(req LeaseRequest) (Leased, error) {
 	for round := 0; ; round++ {
 		taken := false
 		for _, turn := range turns {
-			if round >= len(turn.keys) {
+			if round >= len(turn.runs) {
 				continue
 			}
-			if len(out.Jobs) >= req.Limit || size >= maxLeaseBytes {
+			if len(out.Jobs)+len(out.Batches) >= req.Limit || size >= maxLeaseBytes {
 				out.More = true
 				return out, nil
 			}
 			taken = true
-			job, err := c.take(q, turn.keys[round], req.Now)
+			run := turn.runs[round]
+			if run.batch {
+				batch, bytes, err := c.takeBatch(q, run.keys, req, &out)
+				if err != nil {
+					return Leased{}, err
+				}
+				size += bytes
+				if len(batch) > 0 { // else all of them were damaged
+					out.Batches = append(out.Batches, batch)
+					out.Last = turn.function
+				}
+				continue
+			}
+			job, err := q.load(run.keys[0])
 			if errors.Is(err, ErrDamaged) {
-				if err := c.setAsideJobs(q, q.due, turn.keys[round:round+1]); err != nil {
+				if err := c.setAsideJobs(q, q.due, run.keys); err != nil {
 					return Leased{}, err
 				}
 				continue
+			}
+			if err == nil {
+				job, err = c.take(q, run.keys[0], job, req.Now)
 			}
 			if err != nil {
 				return Leased{}, err
@@ -133,12 +164,11 @@ func (c *change) lease(req LeaseRequest) (Leased, error) {
 // candidates returns those of the functions that have jobs that are due, beginning
 // with the one whose turn it is, and notes in out when the next of the others is
 // due. damaged are keys that make no sense.
-func (q *queueBuckets) candidates(names []string, req LeaseRequest, out *Leased) (turns []candidates, damaged [][]byte) {
+func (c *change) candidates(q *queueBuckets, names []string, req LeaseRequest, out *Leased) (turns []candidates, damaged [][]byte) {
 	later := 0 // the functions after After come first
 	for later < len(names) && names[later] <= req.After {
 		later++
 	}
-	far := milli(req.Now.Add(farthestDue))
 	ready := 0 // functions with jobs that are due
 	for i := range names {
 		name := names[(later+i)%len(names)]
@@ -151,34 +181,19 @@ func (q *queueBuckets) candidates(names []string, req LeaseRequest, out *Leased)
 		}
 		limit = min(limit, req.Limit+1) // one more tells that there are more
 		turn := candidates{function: name}
-		prefix := memberPrefix(name)
-		cursor := q.due.Cursor()
-		k, _ := cursor.Seek(prefix)
-		for k != nil && bytes.HasPrefix(k, prefix) {
-			key, err := splitDueKey(k)
-			if err != nil {
-				damaged = append(damaged, bytes.Clone(k))
-				k, _ = cursor.Next()
-				continue
-			}
-			if key.due.After(req.Now) && key.due.Before(far) {
-				if out.Next.IsZero() || key.due.Before(out.Next) {
-					out.Next = key.due
-				}
-				k, _ = cursor.Seek(append(append(prefix, key.band), dueBytes(far)...))
-				continue
-			}
-			if len(turn.keys) == limit {
-				if limit <= req.Limit {
-					out.Full = append(out.Full, name)
-				}
-				break
-			}
-			turn.keys = append(turn.keys, bytes.Clone(k))
-			k, _ = cursor.Next()
+		var full bool
+		var bad [][]byte
+		if rules := batchRules(c.tx, name); rules != nil {
+			turn.runs, full, bad = q.gather(name, rules, limit, req, out)
+		} else {
+			turn.runs, full, bad = q.singles(name, limit, req, out)
+		}
+		damaged = append(damaged, bad...)
+		if full && limit <= req.Limit {
+			out.Full = append(out.Full, name)
 		}
 		turns = append(turns, turn)
-		if len(turn.keys) > 0 {
+		if len(turn.runs) > 0 {
 			ready++
 		}
 		if ready > req.Limit && i < len(names)-1 { // the others get no turn now
@@ -189,14 +204,47 @@ func (q *queueBuckets) candidates(names []string, req LeaseRequest, out *Leased)
 	return turns, damaged
 }
 
-// take moves a job from those that wait to those that run.
-func (c *change) take(q *queueBuckets, key []byte, now time.Time) (Job, error) {
+// singles finds up to limit jobs of a function that are due, and notes in out when the
+// first of the others is. full says that more are. damaged are keys that make no sense.
+func (q *queueBuckets) singles(function string, limit int, req LeaseRequest, out *Leased) (runs []run, full bool, damaged [][]byte) {
+	far := milli(req.Now.Add(farthestDue))
+	prefix := memberPrefix(function)
+	cursor := q.due.Cursor()
+	k, _ := cursor.Seek(prefix)
+	for k != nil && bytes.HasPrefix(k, prefix) {
+		key, err := splitDueKey(k)
+		if err != nil {
+			damaged = append(damaged, bytes.Clone(k))
+			k, _ = cursor.Next()
+			continue
+		}
+		if key.due.After(req.Now) && key.due.Before(far) {
+			out.waitUntil(key.due)
+			k, _ = cursor.Seek(append(append(prefix, key.band), dueBytes(far)...))
+			continue
+		}
+		if len(runs) == limit {
+			return runs, true, damaged
+		}
+		runs = append(runs, run{keys: [][]byte{bytes.Clone(k)}})
+		k, _ = cursor.Next()
+	}
+	return runs, false, damaged
+}
+
+// load returns a job that waits. The error is ErrDamaged.
+func (q *queueBuckets) load(key []byte) (Job, error) {
 	job, err := decodeJob(queueDue, key, q.due.Get(key))
 	if err != nil {
 		return Job{}, err
 	}
-	job.leaseAt(now)
 	job.Payload = copyPayload(q.payloads, job.sequence)
+	return job, nil
+}
+
+// take moves a job from those that wait to those that run.
+func (c *change) take(q *queueBuckets, key []byte, job Job, now time.Time) (Job, error) {
+	job.leaseAt(now)
 	c.wrote = true
 	if err := q.due.Delete(key); err != nil {
 		return Job{}, fmt.Errorf("delete from %s: %w", queueDue, err)
@@ -259,17 +307,31 @@ func (s *Store) ReleaseLeases() (released int, err error) {
 	return released, nil
 }
 
-// ExpireLease takes a job back from a holder that has had it for LeaseTime and is not
-// going to end: it is due again at once, and counts as interrupted. What that holder
-// says of the job later is ignored, as it is where the lease has ended already; expired
-// is false then.
-func (s *Store) ExpireLease(job Job) (expired bool, err error) {
-	err = s.settle(job, "take back", func(c *change, q *queueBuckets, record Job) error {
-		record.Interrupted++
-		record.LastError = "its lease ran out: it was not done after " + LeaseTime.String()
-		return c.putBack(q, record)
-	}, &expired)
-	return expired, err
+// ExpireLeases takes jobs back from a holder that has had them for LeaseTime and is not
+// going to end, in one transaction: they are due again at once, and count as interrupted.
+// What that holder says of them later is ignored, as it is where a lease has ended
+// already; expired counts the others.
+func (s *Store) ExpireLeases(jobs []Job) (expired int, err error) {
+	err = s.update(len(jobs)*jobOverhead, func(c *change) error {
+		expired = 0
+		for _, job := range jobs {
+			q, record, held := c.leasedAs(job)
+			if !held {
+				continue
+			}
+			record.Interrupted++
+			record.LastError = "its lease ran out: it was not done after " + LeaseTime.String()
+			if err := c.putBack(q, record); err != nil {
+				return err
+			}
+			expired++
+		}
+		return nil
+	})
+	if err != nil {
+		return 0, fmt.Errorf("take back leases: %w", err)
+	}
+	return expired, nil
 }
 
 // leased returns the jobs that run, without their payloads, and the keys of those

@@ -260,9 +260,9 @@ func TestQueueModel(t *testing.T) {
 				m.dead++
 			case 3:
 				j.running = Job{}
-				expired, err := s.ExpireLease(job)
+				expired, err := s.ExpireLeases([]Job{job})
 				noErr(t, err)
-				if !expired {
+				if expired != 1 {
 					t.Fatalf("step %d: %s was not leased", i, j.id)
 				}
 				noErr(t, s.Ack(job)) // too late

@@ -17,16 +17,13 @@ import (
 // What was queued before it became so runs beside them.
 const OrderAll = "*"
 
-// chooseOrder gives a job the order of its function, if that has one.
-func (c *change) chooseOrder(job *Job) error {
-	config, found, err := get[AsyncConfig](c.tx, bucketAsync, asyncKey(job.Function, job.Qualifier))
-	if err != nil && !errors.Is(err, ErrDamaged) { // the next Open sets a damaged one aside
-		return err
+// asyncConfigOf returns the configuration of a job, empty where there is none.
+func (c *change) asyncConfigOf(job *Job) (AsyncConfig, error) {
+	config, _, err := get[AsyncConfig](c.tx, bucketAsync, asyncKey(job.Function, job.Qualifier))
+	if errors.Is(err, ErrDamaged) { // the next Open sets it aside
+		return AsyncConfig{}, nil
 	}
-	if found && config.Ordered {
-		job.OrderKey = OrderAll
-	}
-	return nil
+	return config, err
 }
 
 func headKey(job Job) []byte { return memberKey(job.Function, job.OrderKey) }

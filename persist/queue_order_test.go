@@ -52,9 +52,9 @@ func TestOrder(t *testing.T) {
 	third := step("after a dead letter", "a3")
 	noErr(t, s.Forward(third, testJob("g", "next"), false))
 	fourth := step("after a destination", "a4 next")
-	expired, err := s.ExpireLease(fourth)
+	expired, err := s.ExpireLeases([]Job{fourth})
 	noErr(t, err)
-	if !expired {
+	if expired != 1 {
 		t.Error("the lease did not expire")
 	}
 	fourth = step("after its lease ran out", "a4")
@@ -194,11 +194,11 @@ func TestLostLease(t *testing.T) {
 	if !stuck.Leased() || !stuck.LeasedUntil.Equal(now.Add(LeaseTime)) {
 		t.Errorf("leased until %s", stuck.LeasedUntil)
 	}
-	for _, want := range []bool{true, false} {
-		expired, err := s.ExpireLease(stuck)
+	for _, want := range []int{1, 0} {
+		expired, err := s.ExpireLeases([]Job{stuck})
 		noErr(t, err)
 		if expired != want {
-			t.Errorf("expired %t, want %t", expired, want)
+			t.Errorf("expired %d, want %d", expired, want)
 		}
 	}
 	again := lease(t, s, LeaseRequest{Now: now, Limit: 9, PerFunction: 9}).Jobs[0]

@@ -1,7 +1,9 @@
 package persist
 
 import (
+	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	bolt "go.etcd.io/bbolt"
@@ -12,11 +14,105 @@ import (
 // return nil. A lease is told from a later one of the same job by its Attempts. Each of
 // them tells the schedule that caused the job, in its transaction.
 
+// End is a way in which a lease ends.
+type End uint8
+
+const (
+	EndDone    End = iota // see Store.Ack
+	EndForward            // see Store.Forward
+	EndRetry              // see Store.Retry
+	EndBury               // see Store.Bury
+)
+
+// Settlement is how the lease of one job ends.
+type Settlement struct {
+	Job       Job // with what is to be kept of its failures
+	End       End
+	Next      Job       // of EndForward
+	Succeeded bool      // of EndForward: Job did
+	Due       time.Time // of EndRetry
+	Reason    string    // of EndBury
+}
+
+// Settle ends any number of leases in one transaction. Each has its own error, at its
+// index: a Next that is refused keeps no others from ending. Where the store fails all of
+// them have that error, and none has ended.
+func (s *Store) Settle(ends []Settlement) []error {
+	checked, refused := slices.Clone(ends), make([]error, len(ends))
+	size := 0
+	for i := range checked {
+		refused[i] = s.checkEnd(&checked[i])
+		size += jobOverhead + len(checked[i].Next.Payload)
+	}
+	var errs []error
+	err := s.update(size, func(c *change) error {
+		outcomes := slices.Clone(refused)
+		for i := range checked {
+			if outcomes[i] != nil {
+				continue
+			}
+			err := c.settle(checked[i], s.now())
+			if err != nil && !errors.Is(err, ErrNotFound) {
+				return err
+			}
+			outcomes[i] = err
+		}
+		errs = outcomes
+		return nil
+	})
+	if err != nil {
+		errs = repeated(err, len(ends))
+	}
+	for i, err := range errs {
+		if err != nil {
+			errs[i] = fmt.Errorf("settle job %s: %w", ends[i].Job.ID, err)
+		}
+	}
+	return errs
+}
+
+// checkEnd completes a settlement that is to be stored.
+func (s *Store) checkEnd(e *Settlement) error {
+	e.Job.LastError = clipText(e.Job.LastError, maxErrorText)
+	switch e.End {
+	case EndForward:
+		return s.checkJob(&e.Next)
+	case EndRetry:
+		e.Job.Due = milli(e.Due)
+	}
+	return nil
+}
+
+// settle ends a lease. It refuses with ErrNotFound before it writes.
+func (c *change) settle(e Settlement, now time.Time) error {
+	q, _, held := c.leasedAs(e.Job)
+	if !held {
+		return nil
+	}
+	switch e.End {
+	case EndForward:
+		if err := c.enqueue(&e.Next, nil, false); err != nil {
+			return err
+		}
+		outcome := RunFailed
+		if e.Succeeded {
+			outcome = RunOK
+		}
+		return c.removeRunning(queueOf(c.tx), e.Job, outcome, now) // with the totals that enqueue left
+	case EndRetry:
+		if err := c.scheduleRan(e.Job, RunRetried, now); err != nil {
+			return err
+		}
+		return c.putBack(q, e.Job)
+	case EndBury:
+		return c.buryRunning(q, e.Job, e.Reason, now)
+	}
+	return c.removeRunning(q, e.Job, RunOK, now)
+}
+
 // Ack removes a leased job that is done.
 func (s *Store) Ack(job Job) error {
-	return s.settle(job, "acknowledge", func(c *change, q *queueBuckets, _ Job) error {
-		return c.removeRunning(q, job, RunOK, s.now())
-	}, nil)
+	return s.Settle([]Settlement{{Job: job, End: EndDone}})[0]
 }
 
 // Forward removes a leased job and queues next, which came of it, in one
@@ -24,63 +120,37 @@ func (s *Store) Ack(job Job) error {
 // queue is never too full for it. ErrNotFound says that next is for a function that
 // does not exist, a *SizeError that it is too large; job is leased then still.
 func (s *Store) Forward(job, next Job, succeeded bool) error {
-	if err := s.checkJob(&next); err != nil {
-		return fmt.Errorf("forward job %s: %w", job.ID, err)
-	}
-	outcome := RunFailed
-	if succeeded {
-		outcome = RunOK
-	}
-	return s.settle(job, "forward", func(c *change, _ *queueBuckets, _ Job) error {
-		queued := next
-		if err := c.enqueue(&queued, nil, false); err != nil {
-			return err
-		}
-		return c.removeRunning(queueOf(c.tx), job, outcome, s.now()) // with the totals that enqueue left
-	}, nil)
+	return s.Settle([]Settlement{{Job: job, End: EndForward, Next: next, Succeeded: succeeded}})[0]
 }
 
 // Retry makes a leased job due again, with what job says of its failures.
 func (s *Store) Retry(job Job, due time.Time) error {
-	job.Due = milli(due)
-	job.LastError = clipText(job.LastError, maxErrorText)
-	return s.settle(job, "put back", func(c *change, q *queueBuckets, _ Job) error {
-		if err := c.scheduleRan(job, RunRetried, s.now()); err != nil {
-			return err
-		}
-		return c.putBack(q, job)
-	}, nil)
+	return s.Settle([]Settlement{{Job: job, End: EndRetry, Due: due}})[0]
 }
 
-// settle runs fn with the queue where job is leased, and its record. done, where it is
-// not nil, tells whether it was.
-func (s *Store) settle(job Job, what string, fn func(*change, *queueBuckets, Job) error, done *bool) error {
-	held := false
-	err := s.update(jobOverhead, func(c *change) error {
-		held = false
-		q := queueOf(c.tx)
-		key := sequenceKey(job.sequence)
-		if q.running == nil || q.running.Get(key) == nil {
-			return nil
-		}
-		record, err := decodeJob(queueRunning, key, q.running.Get(key))
-		if err != nil {
-			record = job // it was damaged since, and goes now
-		}
-		if record.Attempts != job.lease && err == nil {
-			return nil
-		}
-		record.lease = job.lease
-		held = true
-		return fn(c, q, record)
-	})
-	if err != nil {
-		return fmt.Errorf("%s job %s: %w", what, job.ID, err)
+// Bury moves a leased job to the dead letters, in one transaction. reason says
+// why it was given up; job.LastError, how its last attempt failed.
+func (s *Store) Bury(job Job, reason string) error {
+	return s.Settle([]Settlement{{Job: job, End: EndBury, Reason: reason}})[0]
+}
+
+// leasedAs returns the queue and the record of a job where it is leased still, as its
+// lessee was given it.
+func (c *change) leasedAs(job Job) (q *queueBuckets, record Job, held bool) {
+	q = queueOf(c.tx)
+	key := sequenceKey(job.sequence)
+	if q.running == nil || q.running.Get(key) == nil {
+		return q, Job{}, false
 	}
-	if done != nil {
-		*done = held
+	record, err := decodeJob(queueRunning, key, q.running.Get(key))
+	switch {
+	case err != nil:
+		record = job // it was damaged since, and goes now
+	case record.Attempts != job.lease:
+		return q, Job{}, false
 	}
-	return nil
+	record.lease = job.lease
+	return q, record, true
 }
 
 // removeRunning forgets a leased job, tells its schedule, and has the next one of its

@@ -60,14 +60,15 @@ func openDatabase(dir string, opts Options) (db *bolt.DB, recovered string, err 
 }
 
 // restoreMissing goes back to the backup where there is no database at all: a crash
-// may have come after it was set aside.
+// may have come after it was set aside. recovered is also about a backup that an
+// earlier start went back to, see untoldRestore.
 func restoreMissing(dir string, opts Options) (recovered string, err error) {
 	if err := removeIfThere(filepath.Join(dir, restoringFile)); err != nil {
 		return "", err
 	}
 	info, err := os.Stat(filepath.Join(dir, databaseFile))
 	if err == nil && info.Size() > 0 {
-		return "", nil
+		return untoldRestore(dir, info.Size()), nil
 	}
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return "", fmt.Errorf("look for database: %w", err)

@@ -15,24 +15,20 @@ import (
 //
 // A crash at any moment leaves no database, and Open begins again, or all of it.
 func restoreBackup(dir string, opts Options) (BackupInfo, error) {
-	path := filepath.Join(dir, backupFile)
-	f, err := os.Open(path)
-	if errors.Is(err, os.ErrNotExist) {
-		return BackupInfo{}, fmt.Errorf("there is no backup: %w", ErrNotFound)
+	path, restoring := filepath.Join(dir, backupFile), filepath.Join(dir, restoringFile)
+	f, info, err := openBackup(dir)
+	if errors.Is(err, ErrNotFound) {
+		return BackupInfo{}, err
 	}
-	if err != nil {
-		return BackupInfo{}, fmt.Errorf("open backup: %w", err)
-	}
-	info, err := readSeal(f, path)
-	restoring := filepath.Join(dir, restoringFile)
 	if err == nil {
 		err = copyBackup(f, restoring, opts.faults)
 		if isFull(err) {
 			// A store of then is worth more than a copy of it.
 			restoring, err = path, checkBackup(f)
 		}
+		err = errors.Join(err, f.Close())
 	}
-	if err := errors.Join(err, f.Close()); err != nil {
+	if err != nil {
 		if errors.Is(err, ErrDamaged) {
 			_, asideErr := setAside(path, opts)
 			err = errors.Join(err, asideErr)
@@ -86,6 +82,35 @@ func checkBackup(f *os.File) error {
 		return err
 	}
 	return checkFile(f, size, allPages)
+}
+
+// untoldRestore tells of a backup that an earlier start went back to, where nothing
+// was written since: the node may have been killed before it could tell. size is that
+// of the database. What cannot be read here is for those to report who need it.
+func untoldRestore(dir string, size int64) string {
+	backup, info, err := openBackup(dir)
+	if err != nil {
+		return ""
+	}
+	defer backup.Close()
+	if info.Bytes-sealSize != size {
+		return ""
+	}
+	database, err := os.Open(filepath.Join(dir, databaseFile))
+	if err != nil {
+		return ""
+	}
+	defer database.Close()
+	// A database and its backup count transactions and pages apart, so that they never
+	// agree by chance.
+	copied, err := newestMeta(backup, size)
+	if err != nil {
+		return ""
+	}
+	if newest, err := newestMeta(database, size); err != nil || newest != copied {
+		return ""
+	}
+	return databaseFile + " was damaged or missing at an earlier start, and " + restoredText(info)
 }
 
 // restoredText tells the operator what a restored backup means.

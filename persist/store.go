@@ -90,6 +90,11 @@ func Open(dir string, opts Options) (*Store, error) {
 		db: db, path: filepath.Join(dir, databaseFile), recovered: recovered, now: opts.now, faults: opts.faults, reserve: reserveOf(dir),
 		gathered: make(chan struct{}, 1), closing: make(chan struct{}), backups: make(chan struct{}, 1),
 	}
+	// A kill leaves a backup that was being written, which may be as large as the
+	// store. It is removed only with the database's lock: it may be another's.
+	if err := removeIfThere(filepath.Join(dir, backupNew)); err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
 	if s.incomplete, err = setAsideBefore(dir); err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
@@ -131,7 +136,9 @@ func (s *Store) Close() error {
 }
 
 // Recovered says in one sentence what Open found damaged and what it did about
-// it. It is empty where the store was in order.
+// it. It is empty where the store was in order. That the store is a backup it says
+// again until something is written: the node that restored it may have been killed
+// before anybody heard of it.
 func (s *Store) Recovered() string { return s.recovered }
 
 // Incomplete reports whether the store may lack records that it once had: Open
@@ -141,7 +148,8 @@ func (s *Store) Incomplete() bool { return s.incomplete }
 
 // Generation grows with every commit that changes records, also across restarts:
 // with all but data, its changes and feeds, the queue, what became of schedules, access
-// keys and the audit log. It is the Generation of the State that Load returns when nothing changed in between.
+// keys and the audit log. It is the Generation of the State that Load returns when
+// nothing changed in between.
 func (s *Store) Generation() uint64 { return s.generation.Load() }
 
 // Commits returns how many transactions were written since Open. Each is two fsyncs:

@@ -45,6 +45,15 @@
 //     within a line.
 //   - Due: it runs no sooner.
 //
+// A function may have its events in batches (AsyncConfig.BatchSize), in the form in which
+// AWS Lambda gets them from SQS. A batch has up to so many events, of at most 6 MB, of one
+// version or alias, and one of each OrderKey, since only the first of a line may run. It
+// waits until it is full, or its oldest event has been due for the window
+// (AsyncConfig.BatchWindowSeconds). It counts as one worker, and its events are settled in
+// one transaction, each by its own rules. A function may say which of them failed
+// (batchItemFailures). What failed, or was interrupted, is tried again alone: an event that
+// spoils each batch it is in spoils one. A power cut has all of them run again.
+//
 // The queue is bounded (persist.QueueLimits). Where it is full an event is refused,
 // or takes the place of the oldest of those that wait and matter no more than it.
 //
@@ -66,17 +75,23 @@
 // A flexible time window delays the event by chance, within the window.
 //
 // Times that pass while the node is off, or are jumped over when its clock is
-// set, are made up for once: the latest of them, unless it is older than the
-// schedule's MaximumEventAgeInSeconds, 24 hours where it has none. So nothing
-// fires in bursts. A timer does not notice that the clock was set: what is due then
-// may be up to an hour late. After a clock that was set back by up to three hours
-// schedules wait until it has caught up. One that has run more than three hours after
-// what the clock says now goes on from now, but not before the node has been up for an
-// hour: until then it may be the clock of now that is wrong.
+// set, are missed, unless that was within the last minute. Of them the latest runs,
+// none, or so many of the latest (persist.Schedule.Missed), but none that is older than
+// the schedule's MaximumEventAgeInSeconds, 24 hours where it has none. The others are
+// counted. A time at which the run before has not ended is left out where the schedule
+// says so (persist.Schedule.Overlap).
+//
+// At the start schedules wait for a clock that is plainly wrong, for a while
+// (SchedulesConfig.ClockWait). Later it is noticed at once that the clock was set, but on
+// a machine that cannot tell (Clock.Watch): there what is due then may be up to an hour
+// late. After a clock that was set back by up to three hours schedules wait until it
+// has caught up. One that has run more than three hours after what the clock says now
+// goes on from now, but not before something keeps the clock right or the node has been
+// up for an hour: until then it may be the clock of now that is wrong.
 //
 // # What it does not do
 //
-// A function gets events one by one: only change feeds have batches. There are no
-// destinations but functions. Whether a version or an alias exists is looked up when
-// an event is due. It polls nothing: an idle node sleeps.
+// There are no destinations but functions. Whether a version or an alias exists is
+// looked up when an event is due. It polls nothing but a clock that it waits for at the
+// start: an idle node sleeps.
 package scheduler

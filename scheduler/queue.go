@@ -20,11 +20,8 @@ type QueueStore interface {
 	EnqueueAll(jobs []persist.Job, limits persist.QueueLimits) ([]persist.Job, []error)
 	Lease(persist.LeaseRequest) (persist.Leased, error)
 	ReleaseLeases() (int, error)
-	ExpireLease(persist.Job) (expired bool, err error)
-	Ack(persist.Job) error
-	Forward(job, next persist.Job, succeeded bool) error
-	Retry(job persist.Job, due time.Time) error
-	Bury(job persist.Job, reason string) error
+	ExpireLeases([]persist.Job) (expired int, err error)
+	Settle([]persist.Settlement) []error
 	RetryDeadLetter(number uint64, limits persist.QueueLimits) (persist.Job, error)
 	DeleteJob(number uint64) error
 	PurgeJobs(function string) (removed int, more bool, err error)
@@ -75,7 +72,7 @@ type Queue struct {
 	more    bool       // events were due that found no worker
 	last    string     // the function whose turn came last
 	lanes   map[string]*lane
-	leases  map[uint64]lease // of events that functions are working on, by Job.Number
+	leases  map[uint64]lease // of what workers have, by the Job.Number of the first
 }
 
 // NewQueue returns a Queue that keeps events from now on and runs them in Run.
@@ -129,7 +126,7 @@ func (q *Queue) Submit(job persist.Job) (persist.Job, error) {
 		work.Payload = append([]byte(nil), job.Payload...)
 		q.ready <- work // there is a place for each worker
 		return stored, nil
-	case promised: // it was refused, or others of its order are before it
+	case promised: // it was refused, or others are before it, or it goes in a batch
 		q.free(job.Function)
 	}
 	if err == nil && !stored.Duplicate {
@@ -179,11 +176,11 @@ func (q *Queue) Run(ctx context.Context) error {
 	running, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	var workers sync.WaitGroup
-	start := func(job persist.Job) {
-		q.holdLease(job)
+	start := func(d delivery) {
+		q.holdLease(d)
 		workers.Go(func() {
-			q.work(running, job)
-			q.free(job.Function)
+			q.work(running, d)
+			q.free(d.function())
 		})
 	}
 	q.setOpen(true)
@@ -225,7 +222,7 @@ func pause(ctx context.Context, wait time.Duration) {
 }
 
 // dispatch leases events and starts them until ctx is done.
-func (q *Queue) dispatch(ctx context.Context, start func(persist.Job)) error {
+func (q *Queue) dispatch(ctx context.Context, start func(delivery)) error {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	var next time.Time // when to look again for what is due
@@ -256,7 +253,7 @@ func (q *Queue) dispatch(ctx context.Context, start func(persist.Job)) error {
 		look = true
 		select {
 		case job := <-q.ready: // what else is due has not changed
-			start(job)
+			start(single(job))
 			look = false
 		case <-q.wake:
 		case <-timer.C:
@@ -268,7 +265,7 @@ func (q *Queue) dispatch(ctx context.Context, start func(persist.Job)) error {
 
 // leaseDue starts what is due, as far as there are workers, and returns when to
 // look again without being woken: zero where nothing waits for a time.
-func (q *Queue) leaseDue(start func(persist.Job)) (next time.Time, err error) {
+func (q *Queue) leaseDue(start func(delivery)) (next time.Time, err error) {
 	for {
 		req, held := q.request()
 		if req.Limit == 0 { // a worker that gets free wakes us
@@ -280,7 +277,10 @@ func (q *Queue) leaseDue(start func(persist.Job)) (next time.Time, err error) {
 			return time.Time{}, err
 		}
 		for _, job := range leased.Jobs {
-			start(job)
+			start(single(job))
+		}
+		for _, jobs := range leased.Batches {
+			start(delivery{jobs: jobs, batch: true})
 		}
 		if leased.More { // it took some, or set damaged ones aside
 			continue
@@ -290,7 +290,7 @@ func (q *Queue) leaseDue(start func(persist.Job)) (next time.Time, err error) {
 }
 
 // drain waits for the functions that run and stops them when it took too long.
-func (q *Queue) drain(start func(persist.Job), workers *sync.WaitGroup, stop func()) {
+func (q *Queue) drain(start func(delivery), workers *sync.WaitGroup, stop func()) {
 	timer := time.AfterFunc(q.cfg.Drain, stop)
 	defer timer.Stop()
 	for {
@@ -302,7 +302,7 @@ func (q *Queue) drain(start func(persist.Job), workers *sync.WaitGroup, stop fun
 		}
 		select {
 		case job := <-q.ready: // stored while we stopped, and promised a worker
-			start(job)
+			start(single(job))
 		case <-q.wake:
 		}
 	}

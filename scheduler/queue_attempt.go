@@ -1,6 +1,7 @@
 package scheduler
 
 import (
+	"cmp"
 	"context"
 	"encoding/hex"
 	"errors"
@@ -39,78 +40,165 @@ const (
 	conditionTooOld    = "EventAgeExceeded"
 )
 
-// work makes one attempt at a leased event and settles it.
-func (q *Queue) work(ctx context.Context, job persist.Job) {
-	config, err := q.config(job)
-	if err != nil {
-		q.keepLease(job)
-		job.LastError = err.Error()
-		q.settle(ctx, job, q.retry(job, q.refused(job.Function)))
-		return
-	}
-	switch now := wallClock(); {
-	case job.Interrupted > maxInterrupted:
-		q.keepLease(job)
-		job.Attempts-- // it is not run this time
-		q.giveUp(ctx, job, config, outcome{
-			condition: conditionExhausted,
-			reason:    fmt.Sprintf("the node went down, or the function never came back, %d times while it worked on the event", job.Interrupted),
-		})
-		return
-	case now.Sub(job.Enqueued) > config.maxAge:
-		q.keepLease(job)
-		job.Attempts--
-		q.giveUp(ctx, job, config, outcome{
-			condition: conditionTooOld,
-			reason:    fmt.Sprintf("the event is older than %s", config.maxAge),
-		})
-		return
-	}
+// delivery is what a worker does: it has a function called once.
+type delivery struct {
+	jobs  []persist.Job // of one function and qualifier
+	batch bool          // else it is one job, whose payload is the event
+}
 
+func single(job persist.Job) delivery { return delivery{jobs: []persist.Job{job}} }
+
+func (d *delivery) function() string { return d.jobs[0].Function }
+
+// work makes one attempt at leased events and settles them.
+func (q *Queue) work(ctx context.Context, d delivery) {
+	config, err := q.config(d.jobs[0])
+	if err != nil {
+		q.keepLease(d)
+		q.settle(ctx, retryAll(d.jobs, q.refused(d.function()), err))
+		return
+	}
+	jobs, ends := q.stillWanted(d.jobs, config)
+	if len(jobs) == 0 {
+		q.keepLease(d)
+		q.settle(ctx, ends)
+		return
+	}
 	var res engine.Result
-	err = q.cfg.Invoker.Invoke(ctx, &engine.Invocation{
-		Function: job.Function, Qualifier: job.Qualifier, Source: sourceOf(job),
-		RequestID: requestID(job.ID), Payload: job.Payload, Depth: job.Depth,
-	}, &res)
-	if !q.keepLease(job) {
-		return // it is another worker's now
+	for {
+		err = q.invoke(ctx, jobs, d.batch, &res)
+		if len(jobs) == 1 || !errors.Is(err, engine.ErrTooLarge) {
+			break
+		}
+		// It takes smaller events than AWS's functions: no fault of any of these.
+		half := len(jobs) / 2
+		q.settle(ctx, handBack(jobs[half:], err))
+		jobs = jobs[:half]
+	}
+	if !q.keepLease(d) {
+		return // they are another worker's now
+	}
+	q.settle(ctx, append(ends, q.verdict(ctx, jobs, d.batch, config, &res, err)...))
+}
+
+// stillWanted gives up the events that are not run any more: those that are too old, and
+// those that seem to bring the node down. jobs are the others.
+func (q *Queue) stillWanted(all []persist.Job, config policy) (jobs []persist.Job, ends []ending) {
+	now := wallClock()
+	for _, job := range all {
+		p := config.narrowedBy(job)
+		o := outcome{}
+		switch {
+		case job.Interrupted > maxInterrupted:
+			o.condition = conditionExhausted
+			o.reason = fmt.Sprintf("the node went down, or the function never came back, %d times while it worked on the event", job.Interrupted)
+		case now.Sub(job.Enqueued) > p.maxAge:
+			o.condition = conditionTooOld
+			o.reason = fmt.Sprintf("the event is older than %s", p.maxAge)
+		default:
+			jobs = append(jobs, job)
+			continue
+		}
+		job.Attempts-- // it is not run this time
+		ends = append(ends, q.giveUp(job, p, o))
+	}
+	return jobs, ends
+}
+
+// invoke calls the function of jobs once.
+func (q *Queue) invoke(ctx context.Context, jobs []persist.Job, batch bool, res *engine.Result) error {
+	first := jobs[0]
+	inv := engine.Invocation{
+		Function: first.Function, Qualifier: first.Qualifier, Source: sourceOf(first),
+		RequestID: requestID(first.ID), Payload: first.Payload, Depth: first.Depth,
+	}
+	if batch {
+		var err error
+		inv.Source, inv.RequestID = engine.SourceAsync, engine.NewRequestID()
+		if inv.Payload, err = q.batchEvent(jobs); err != nil {
+			return err
+		}
+		for _, job := range jobs {
+			inv.Depth = max(inv.Depth, job.Depth)
+		}
+	}
+	return q.cfg.Invoker.Invoke(ctx, &inv, res)
+}
+
+// verdict says how the events of an attempt end of which res and err came.
+func (q *Queue) verdict(ctx context.Context, jobs []persist.Job, batch bool, config policy, res *engine.Result, err error) []ending {
+	if err == nil {
+		q.passed(jobs[0].Function)
+		return q.served(jobs, batch, config, res)
+	}
+	ends := make([]ending, 0, len(jobs))
+	each := func(end func(persist.Job, policy) ending) []ending {
+		for _, job := range jobs {
+			job.LastError = err.Error()
+			ends = append(ends, end(job, config.narrowedBy(job)))
+		}
+		return ends
 	}
 	failed, isFunctions := engine.AsFunctionError(err)
-	if err != nil {
-		job.LastError = err.Error()
-	}
 	switch {
-	case err == nil:
-		q.passed(job.Function)
-		q.succeed(ctx, job, config, res)
 	case isFunctions:
-		q.passed(job.Function)
-		job.Failures++
-		if job.Failures <= config.retries {
-			due := wallClock().Add(jitter(backOff(job.Failures-1, firstRetry)))
-			q.settle(ctx, job, q.retry(job, due))
-			return
-		}
-		q.giveUp(ctx, job, config, outcome{
-			condition: conditionExhausted, invoked: true, version: res.Version,
-			failed: true, reply: failed.AppendJSON(nil),
-			reason: fmt.Sprintf("the function failed %d times", job.Failures),
-		})
+		q.passed(jobs[0].Function)
+		o := outcome{version: res.Version, failed: true, reply: replyFor(batch, failed.AppendJSON(nil))}
+		return each(func(job persist.Job, p policy) ending { return q.failed(job, p, o) })
 	case ctx.Err() != nil: // the node stops: the next one goes on
-		q.settle(ctx, job, q.retry(job, job.Due))
+		return handBack(jobs, err)
 	case errors.Is(err, engine.ErrNotFound):
-		q.passed(job.Function)
-		q.settle(ctx, job, q.bury(job, "there is no such function or version: "+err.Error()))
+		q.passed(jobs[0].Function)
+		return each(func(job persist.Job, _ policy) ending {
+			return bury(job, "there is no such function or version: "+err.Error())
+		})
 	case errors.Is(err, engine.ErrTooLarge):
-		q.giveUp(ctx, job, config, outcome{condition: conditionExhausted, reason: "the function does not take the event: " + err.Error()})
-	case errors.Is(err, engine.ErrThrottled) && q.switchedOff(job):
+		o := outcome{condition: conditionExhausted, reason: "the function does not take the event: " + err.Error()}
+		return each(func(job persist.Job, p policy) ending { return q.giveUp(job, p, o) })
+	case errors.Is(err, engine.ErrThrottled) && q.switchedOff(jobs[0]):
 		// As AWS: no retries, since nobody says that it will ever run again
 		// (https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html).
-		q.passed(job.Function)
-		q.giveUp(ctx, job, config, outcome{condition: conditionExhausted, reason: "the function's reserved concurrency is 0"})
-	default: // throttled, no memory, or the node's fault
-		q.settle(ctx, job, q.retry(job, q.refused(job.Function)))
+		q.passed(jobs[0].Function)
+		o := outcome{condition: conditionExhausted, reason: "the function's reserved concurrency is 0"}
+		return each(func(job persist.Job, p policy) ending { return q.giveUp(job, p, o) })
 	}
+	// Throttled, no memory, or the node's fault.
+	return retryAll(jobs, q.refused(jobs[0].Function), err)
+}
+
+// served says how the events end that a function has returned from. Of a batch it may
+// have said that some failed.
+func (q *Queue) served(jobs []persist.Job, batch bool, config policy, res *engine.Result) []ending {
+	var failed map[string]bool
+	var why string
+	if batch {
+		failed, why = failedJobs(res.Payload, jobs)
+	}
+	reply := replyFor(batch, res.Payload)
+	ends := make([]ending, 0, len(jobs))
+	for _, job := range jobs {
+		p := config.narrowedBy(job)
+		if why == "" && !failed[job.ID] {
+			ends = append(ends, q.succeeded(job, p, outcome{
+				condition: conditionSuccess, invoked: true, version: res.Version, reply: reply, reason: "the function succeeded",
+			}))
+			continue
+		}
+		job.LastError = cmp.Or(why, "the function said that it failed (batchItemFailures)")
+		ends = append(ends, q.failed(job, p, outcome{version: res.Version, failed: true, reply: reply}))
+	}
+	return ends
+}
+
+// maxBatchReply bounds what the records of a batch's events have of its reply, in bytes:
+// it would be stored as often as there are events.
+const maxBatchReply = 4 << 10
+
+func replyFor(batch bool, reply []byte) []byte {
+	if batch && len(reply) > maxBatchReply {
+		return nil
+	}
+	return reply
 }
 
 // switchedOff reports whether the function of a job may not run at all.
@@ -119,7 +207,7 @@ func (q *Queue) switchedOff(job persist.Job) bool {
 	return err == nil && fn.Concurrency == engine.NoConcurrency
 }
 
-// policy is an AsyncConfig with its defaults, and narrowed by the job.
+// policy is an AsyncConfig with its defaults.
 type policy struct {
 	maxAge    time.Duration
 	retries   int
@@ -127,7 +215,7 @@ type policy struct {
 	onFailure string
 }
 
-// config returns what applies to a job.
+// config returns what applies to the function and qualifier of a job.
 func (q *Queue) config(job persist.Job) (policy, error) {
 	p := policy{maxAge: defaultMaxAge, retries: defaultRetries}
 	config, err := q.cfg.Store.GetAsyncConfig(job.Function, job.Qualifier)
@@ -144,6 +232,11 @@ func (q *Queue) config(job persist.Job) (policy, error) {
 			p.retries = *config.MaxRetries
 		}
 	}
+	return p, nil
+}
+
+// narrowedBy returns the policy for one job.
+func (p policy) narrowedBy(job persist.Job) policy {
 	if job.MaxAgeSeconds > 0 {
 		p.maxAge = min(p.maxAge, time.Duration(job.MaxAgeSeconds)*time.Second)
 	}
@@ -153,101 +246,7 @@ func (q *Queue) config(job persist.Job) (policy, error) {
 	if job.MaxRetries != nil {
 		p.retries = min(p.retries, *job.MaxRetries)
 	}
-	return p, nil
-}
-
-// succeed ends an event that its function has served.
-func (q *Queue) succeed(ctx context.Context, job persist.Job, p policy, res engine.Result) {
-	if p.onSuccess == "" {
-		q.settle(ctx, job, func() error { return q.cfg.Store.Ack(job) })
-		return
-	}
-	q.send(ctx, job, p.onSuccess, outcome{
-		condition: conditionSuccess, invoked: true, version: res.Version, reply: res.Payload,
-		reason: "the function succeeded",
-	})
-}
-
-// giveUp ends an event that is not tried again.
-func (q *Queue) giveUp(ctx context.Context, job persist.Job, p policy, o outcome) {
-	if p.onFailure == "" {
-		q.settle(ctx, job, q.bury(job, o.reason))
-		return
-	}
-	q.send(ctx, job, p.onFailure, o)
-}
-
-// send queues the invocation record for a destination, in the same transaction
-// in which the event ends.
-func (q *Queue) send(ctx context.Context, job persist.Job, destination string, o outcome) {
-	function, qualifier, ok := functionOfARN(destination)
-	switch {
-	case !ok:
-		q.settle(ctx, job, q.bury(job, fmt.Sprintf("%s, and the destination %s is no function of this node", o.reason, destination)))
-		return
-	case job.Depth >= maxDepth:
-		q.settle(ctx, job, q.bury(job, fmt.Sprintf("%s, and %d destinations in a row led here: %s is not called, for it may be a loop", o.reason, job.Depth, destination)))
-		return
-	}
-	next := persist.Job{
-		ID: engine.NewRequestID().String(), Function: function, Qualifier: qualifier,
-		Source: engine.SourceAsync.String(), Depth: job.Depth + 1, Priority: job.Priority,
-		Payload: q.record(job, o, wallClock()),
-	}
-	q.settle(ctx, job, func() error {
-		err := q.cfg.Store.Forward(job, next, o.condition == conditionSuccess)
-		var size *persist.SizeError
-		switch {
-		case errors.Is(err, persist.ErrNotFound):
-			return q.bury(job, fmt.Sprintf("%s, and there is no destination %s", o.reason, destination))()
-		case errors.Is(err, persist.ErrInvalid) || errors.As(err, &size): // it would be refused for ever
-			return q.bury(job, fmt.Sprintf("%s, and the destination cannot be told: %s", o.reason, err))()
-		case err == nil:
-			q.Wake()
-		}
-		return err
-	})
-}
-
-func (q *Queue) retry(job persist.Job, due time.Time) func() error {
-	return func() error {
-		if err := q.cfg.Store.Retry(job, due); err != nil {
-			return err
-		}
-		q.Wake() // for the timer
-		return nil
-	}
-}
-
-func (q *Queue) bury(job persist.Job, reason string) func() error {
-	return func() error {
-		if err := q.cfg.Store.Bury(job, reason); err != nil {
-			return err
-		}
-		q.log.Warn("an event was given up", "function", job.Function, "id", job.ID, "reason", reason, "error", job.LastError)
-		return nil
-	}
-}
-
-// settle ends a lease. Where the disk fails it goes on trying, or the event
-// would stay leased until the node starts again; so it does where ctx ends.
-func (q *Queue) settle(ctx context.Context, job persist.Job, end func() error) {
-	for n := 0; ; n++ {
-		err := end()
-		if err == nil {
-			if job.OrderKey != "" { // the next of its order may go
-				q.Wake()
-			}
-			return
-		}
-		if errors.Is(err, persist.ErrClosed) || ctx.Err() != nil {
-			q.log.Error("what became of an event could not be stored; it will run again when the node starts", "function", job.Function, "id", job.ID, "error", err)
-			return
-		}
-		wait := backOff(n, time.Second)
-		q.log.Error("what became of an event could not be stored; it is tried again", "function", job.Function, "id", job.ID, "in", wait, "error", err)
-		pause(ctx, wait)
-	}
+	return p
 }
 
 // sourceOf names the cause of a job to the engine.

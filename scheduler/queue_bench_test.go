@@ -2,6 +2,7 @@ package scheduler
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -61,6 +62,63 @@ func BenchmarkQueue(b *testing.B) {
 			}
 		})
 	}
+}
+
+// BenchmarkQueueBatch works off a backlog for a function that does nothing, with and
+// without batches.
+func BenchmarkQueueBatch(b *testing.B) {
+	for _, size := range []int{1, 100} {
+		b.Run(fmt.Sprintf("size=%d", size), func(b *testing.B) {
+			store, err := persist.Open(b.TempDir(), persist.Options{})
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer store.Close()
+			if _, err := store.PutFunction(persist.Function{Name: "f"}, "", nil); err != nil {
+				b.Fatal(err)
+			}
+			if _, err := store.PutAsyncConfig(persist.AsyncConfig{Function: "f", BatchSize: size}); err != nil {
+				b.Fatal(err)
+			}
+			limits := persist.QueueLimits{Jobs: 1 << 30, Bytes: 1 << 40}
+			payload := make([]byte, 256)
+			for i := 0; i < b.N; i += persist.MaxJobBatch {
+				jobs := make([]persist.Job, min(persist.MaxJobBatch, b.N-i))
+				for j := range jobs {
+					jobs[j] = persist.Job{ID: fmt.Sprint(i + j), Function: "f", Payload: payload}
+				}
+				if _, errs := store.EnqueueAll(jobs, limits); errors.Join(errs...) != nil {
+					b.Fatal(errors.Join(errs...))
+				}
+			}
+			settled := &settledStore{Store: store}
+			settled.left.Add(b.N)
+			queue := NewQueue(QueueConfig{Store: settled, Invoker: invokerFunc(func() {}), Limits: limits})
+			ctx, cancel := context.WithCancel(context.Background())
+			ended := make(chan error, 1)
+			b.ResetTimer()
+			go func() { ended <- queue.Run(ctx) }()
+			settled.left.Wait()
+			b.StopTimer()
+			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "events/s")
+			cancel()
+			if err := <-ended; err != nil {
+				b.Error(err)
+			}
+		})
+	}
+}
+
+// settledStore tells when events have ended.
+type settledStore struct {
+	*persist.Store
+	left sync.WaitGroup
+}
+
+func (s *settledStore) Settle(ends []persist.Settlement) []error {
+	errs := s.Store.Settle(ends)
+	s.left.Add(-len(ends))
+	return errs
 }
 
 // BenchmarkQueueLatency sends one event after the other and reports the median time

@@ -186,11 +186,11 @@ func (s *failingStore) fail() error {
 	return errors.New("disk full")
 }
 
-func (s *failingStore) Ack(job persist.Job) error {
+func (s *failingStore) Settle(ends []persist.Settlement) []error {
 	if err := s.fail(); err != nil {
-		return err
+		return slices.Repeat([]error{err}, len(ends))
 	}
-	return s.Store.Ack(job)
+	return s.Store.Settle(ends)
 }
 
 func (s *failingStore) ReleaseLeases() (int, error) {

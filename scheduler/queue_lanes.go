@@ -102,6 +102,7 @@ func (q *Queue) request() (req persist.LeaseRequest, held time.Time) {
 	req = persist.LeaseRequest{
 		Now: now.Round(0), Limit: q.cfg.Workers - q.busy, PerFunction: q.share(),
 		Only: make(map[string]int, len(q.lanes)), After: q.last,
+		BatchBytes: maxBatchEvent - recordRest, Weigh: weighRecord,
 	}
 	if req.Limit <= 0 {
 		req.Limit = 0
@@ -139,9 +140,12 @@ func (q *Queue) noteLease(req persist.LeaseRequest, leased persist.Leased, err e
 	for _, name := range leased.Full {
 		q.lane(name).backlog = true
 	}
-	q.busy += len(leased.Jobs)
+	q.busy += len(leased.Jobs) + len(leased.Batches)
 	for _, job := range leased.Jobs {
 		q.lane(job.Function).busy++
+	}
+	for _, jobs := range leased.Batches {
+		q.lane(jobs[0].Function).busy++
 	}
 }
 

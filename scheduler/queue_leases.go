@@ -1,6 +1,7 @@
 package scheduler
 
 import (
+	"slices"
 	"time"
 
 	"ledge/persist"
@@ -14,29 +15,33 @@ import (
 // against its function's share. The event is given up when that has happened as often
 // as the node may go down while it works on one.
 
-// lease is an event that a function is working on.
+// lease is of the events that a worker has.
 type lease struct {
-	job   persist.Job
-	until time.Time // monotonic
+	jobs  []persist.Job // without their payloads
+	until time.Time     // monotonic
 }
 
-func (q *Queue) holdLease(job persist.Job) {
-	job.Payload = nil
+func (q *Queue) holdLease(d delivery) {
+	jobs := slices.Clone(d.jobs)
+	for i := range jobs {
+		jobs[i].Payload = nil
+	}
 	q.mu.Lock()
-	q.leases[job.Number()] = lease{job, time.Now().Add(persist.LeaseTime)}
+	q.leases[jobs[0].Number()] = lease{jobs, time.Now().Add(persist.LeaseTime)}
 	q.mu.Unlock()
 }
 
 // keepLease ends the time of a lease when its function has: what came of it may then
 // take as long to store as it takes. It reports false where the lease is lost.
-func (q *Queue) keepLease(job persist.Job) bool {
+func (q *Queue) keepLease(d delivery) bool {
+	first := d.jobs[0]
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	held, ok := q.leases[job.Number()]
-	if !ok || held.job.Attempts != job.Attempts {
+	held, ok := q.leases[first.Number()]
+	if !ok || held.jobs[0].Attempts != first.Attempts {
 		return false
 	}
-	delete(q.leases, job.Number())
+	delete(q.leases, first.Number())
 	return true
 }
 
@@ -53,24 +58,24 @@ func (q *Queue) firstExpiry() (first time.Time) {
 // expireLeases takes back the events whose leases are over.
 func (q *Queue) expireLeases() error {
 	q.mu.Lock()
-	var over []persist.Job
+	var over [][]persist.Job
 	now := time.Now()
 	for _, l := range q.leases {
 		if !l.until.After(now) {
-			over = append(over, l.job)
+			over = append(over, l.jobs)
 		}
 	}
 	q.mu.Unlock()
-	for _, job := range over {
-		expired, err := q.cfg.Store.ExpireLease(job)
+	for _, jobs := range over {
+		expired, err := q.cfg.Store.ExpireLeases(jobs)
 		if err != nil {
 			return err
 		}
-		q.keepLease(job)
-		if !expired {
+		q.keepLease(delivery{jobs: jobs})
+		if expired == 0 {
 			continue // it has just ended, or its function was deleted
 		}
-		q.log.Error("an event was taken back from a worker that is stuck; it is run again", "function", job.Function, "id", job.ID, "after", persist.LeaseTime)
+		q.log.Error("events were taken back from a worker that is stuck; they are run again", "function", jobs[0].Function, "id", jobs[0].ID, "events", expired, "after", persist.LeaseTime)
 	}
 	return nil
 }

@@ -90,7 +90,7 @@ func TestQueueDestinations(t *testing.T) {
 				letters := t.letters()
 				for i := range letters {
 					letters[i] = strings.Replace(letters[i], "f: ValueError", "ValueError", 1)
-					if before, after, ok := strings.Cut(letters[i], "forward job"); ok {
+					if before, after, ok := strings.Cut(letters[i], "settle job"); ok {
 						letters[i] = before + "INVALID" + after[strings.LastIndex(after, "; "):]
 					}
 				}

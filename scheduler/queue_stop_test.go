@@ -143,21 +143,21 @@ func TestQueueSleeps(t *testing.T) {
 	})
 }
 
-// expiringStore counts calls of ExpireLease, some of which it refuses. It takes the
+// expiringStore counts calls of ExpireLeases, some of which it refuses. It takes the
 // caller for one that never rests when there are too many.
 type expiringStore struct {
 	*persist.Store
 	calls, fails atomic.Int64
 }
 
-func (s *expiringStore) ExpireLease(job persist.Job) (bool, error) {
+func (s *expiringStore) ExpireLeases(jobs []persist.Job) (int, error) {
 	if s.calls.Add(1) > 20 {
-		return false, persist.ErrClosed
+		return 0, persist.ErrClosed
 	}
 	if s.fails.Add(-1) >= 0 {
-		return false, errors.New("disk full")
+		return 0, errors.New("disk full")
 	}
-	return s.Store.ExpireLease(job)
+	return s.Store.ExpireLeases(jobs)
 }
 
 // A lease that is over is looked at once, or once in a while where the disk fails, also

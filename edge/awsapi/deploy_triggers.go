@@ -228,7 +228,7 @@ func (a *api) storeTriggers(t *triggers, function string) (schedules []deployedS
 				return nil, failed("schedule "+s.Name, err)
 			}
 		}
-		if created && a.ScheduleChanged != nil {
+		if created {
 			a.ScheduleChanged(s.Group, s.Name)
 		}
 		schedules = append(schedules, deployedSchedule{s.Name, s.Expression, created})
@@ -247,7 +247,7 @@ func (a *api) storeTriggers(t *triggers, function string) (schedules []deployedS
 			return nil, failed("the watch of bucket "+t.watches[i].Bucket, err)
 		}
 		t.watches[i].UUID = m.ID
-		a.feedChanged(m.ID)
+		a.FeedChanged(m.ID)
 	}
 	return schedules, nil
 }

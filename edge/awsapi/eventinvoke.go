@@ -138,7 +138,7 @@ func (a *api) putEventInvokeConfig(w http.ResponseWriter, r *http.Request) error
 			return persist.AsyncConfig{}, err
 		}
 		c, err := a.asyncConfig(name, qualifier)
-		return persist.AsyncConfig{Function: name, Qualifier: qualifier, Ordered: c.Ordered}, err
+		return onlyOurs(c), err
 	})
 }
 
@@ -151,14 +151,14 @@ func (a *api) updateEventInvokeConfig(w http.ResponseWriter, r *http.Request) er
 // that AWS has a member for.
 func (a *api) eventInvoke(name, qualifier string) (persist.AsyncConfig, error) {
 	c, err := a.Store.GetAsyncConfig(name, qualifier)
-	if err == nil && onlyOrdered(c) {
+	if err == nil && isOnlyOurs(c) {
 		return persist.AsyncConfig{}, persist.ErrNotFound
 	}
 	return c, err
 }
 
-func onlyOrdered(c persist.AsyncConfig) bool {
-	return c.Ordered && c.MaxRetries == nil && c.MaxAgeSeconds == 0 && c.OnSuccess == "" && c.OnFailure == ""
+func isOnlyOurs(c persist.AsyncConfig) bool {
+	return hasOurs(c) && c.MaxRetries == nil && c.MaxAgeSeconds == 0 && c.OnSuccess == "" && c.OnFailure == ""
 }
 
 func (a *api) storeEventInvoke(w http.ResponseWriter, r *http.Request, present func(name, qualifier string) (persist.AsyncConfig, error)) error {
@@ -210,7 +210,7 @@ func (a *api) listEventInvokeConfigs(w http.ResponseWriter, r *http.Request) err
 	if err != nil {
 		return a.functionNotFound(err, name, "")
 	}
-	configs = slices.DeleteFunc(configs, onlyOrdered)
+	configs = slices.DeleteFunc(configs, isOnlyOurs)
 	page, next, err := pageOf(r, configs, func(c persist.AsyncConfig) string { return c.Qualifier })
 	if err != nil {
 		return err
@@ -234,8 +234,8 @@ func (a *api) deleteEventInvokeConfig(w http.ResponseWriter, r *http.Request) er
 	c, err := a.eventInvoke(name, qualifier)
 	switch {
 	case err != nil:
-	case c.Ordered:
-		_, err = a.Store.PutAsyncConfig(persist.AsyncConfig{Function: name, Qualifier: qualifier, Ordered: true})
+	case hasOurs(c):
+		_, err = a.Store.PutAsyncConfig(onlyOurs(c))
 	default:
 		err = a.Store.DeleteAsyncConfig(name, qualifier)
 	}

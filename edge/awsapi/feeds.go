@@ -44,15 +44,11 @@ const (
 
 // stateOf returns the state of a feed: what is wanted is not there at once, and a batch
 // that runs is not cut off.
-func (a *api) stateOf(m *persist.EventSourceMapping) string {
-	running := false
-	if a.FeedStatus != nil {
-		running, _ = a.FeedStatus(m.ID)
-	}
+func stateOf(enabled, running bool) string {
 	switch {
-	case m.Enabled && running:
+	case enabled && running:
 		return stateEnabled
-	case m.Enabled:
+	case enabled:
 		return stateEnabling
 	case running:
 		return stateDisabling
@@ -62,7 +58,7 @@ func (a *api) stateOf(m *persist.EventSourceMapping) string {
 
 // stateAfter is the state that an update answers with; empty is the one that the
 // mapping is in.
-func (a *api) stateAfter(kind sourceKind, was, enabled bool) string {
+func stateAfter(kind sourceKind, was, enabled bool) string {
 	switch {
 	case kind != feedSource:
 		return ""
@@ -76,12 +72,6 @@ func (a *api) stateAfter(kind sourceKind, was, enabled bool) string {
 	return ""
 }
 
-func (a *api) feedChanged(mapping string) {
-	if a.FeedChanged != nil {
-		a.FeedChanged(mapping)
-	}
-}
-
 // feedsGoWith returns what to call when a function was deleted, and with it the
 // mappings that have to do with it: they must not reach a later function of its name.
 func (a *api) feedsGoWith(function string) (told func(), err error) {
@@ -92,7 +82,7 @@ func (a *api) feedsGoWith(function string) (told func(), err error) {
 	return func() {
 		for _, m := range mappings {
 			if bucket, _ := m.Bucket(); m.Function == function || bucket == persist.OwnBucket(function) {
-				a.feedChanged(m.ID)
+				a.FeedChanged(m.ID)
 			}
 		}
 	}, nil
@@ -101,7 +91,7 @@ func (a *api) feedsGoWith(function string) (told func(), err error) {
 // permitSource refuses the changes of a bucket that the caller may not read itself: a
 // function's own needs a key for that function, a shared one a key for all. A
 // function's own bucket, which no other sees, feeds that function alone.
-func (a *api) permitSource(ctx context.Context, source, function string) error {
+func permitSource(ctx context.Context, source, function string) error {
 	bucket, isFeed := persist.EventSourceMapping{Source: source}.Bucket()
 	if !isFeed {
 		return nil
@@ -179,8 +169,9 @@ func (a *api) feedOf(m *persist.EventSourceMapping, bucket string) (shownFeed, e
 	if err != nil && !errors.Is(err, persist.ErrNotFound) {
 		return shownFeed{}, err
 	}
+	running, seen := a.FeedStatus(m.ID)
 	shown := shownFeed{
-		UUID: m.ID, Function: m.Function, Qualifier: m.Qualifier, Bucket: bucket, State: a.stateOf(m),
+		UUID: m.ID, Function: m.Function, Qualifier: m.Qualifier, Bucket: bucket, State: stateOf(m.Enabled, running),
 		Delivered: stored.Delivered, GivenUp: stored.GivenUp, Lost: stored.Lost, LastResult: stored.LastResult,
 		LastRun: timeOrNil(stored.LastRun), Lanes: []shownLane{},
 	}
@@ -192,11 +183,7 @@ func (a *api) feedOf(m *persist.EventSourceMapping, bucket string) (shownFeed, e
 			shown.Failures, shown.LastError = l.Failures, l.LastError
 		}
 	}
-	passed := stored.Passed()
-	if a.FeedStatus != nil { // it may have passed more, of what it does not deliver
-		_, seen := a.FeedStatus(m.ID)
-		passed = max(passed, seen)
-	}
+	passed := max(stored.Passed(), seen) // it may have seen more, of what it does not deliver
 	waiting, _, err := a.Store.Changes(bucket, passed, 1, 0)
 	if err != nil || len(waiting) == 0 {
 		return shown, err

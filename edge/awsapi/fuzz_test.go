@@ -43,7 +43,7 @@ func FuzzDecode(f *testing.F) {
 		}
 		return true
 	}
-	a := &api{Config: Config{Region: engine.DefaultRegion, Store: emptyStore{}, Patterns: fakePatterns{}}}
+	a := newAPI(Config{Store: emptyStore{}, Patterns: fakePatterns{}})
 	shown := func(t *testing.T, fn persist.Function) {
 		if fn.MemoryMB < 0 || fn.TimeoutMillis < 0 {
 			t.Errorf("settings overflowed: %+v", fn)

@@ -168,6 +168,15 @@ func newAPI(cfg Config) *api {
 	if cfg.Problems == nil {
 		cfg.Problems = func() []string { return nil }
 	}
+	if cfg.ScheduleChanged == nil {
+		cfg.ScheduleChanged = func(string, string) {}
+	}
+	if cfg.FeedChanged == nil {
+		cfg.FeedChanged = func(string) {}
+	}
+	if cfg.FeedStatus == nil {
+		cfg.FeedStatus = func(string) (bool, uint64) { return false, 0 }
+	}
 	a := &api{Config: cfg, rooms: newRooms(), bodyPause: bodyPause}
 	rand.Read(a.linkKey[:]) // it never fails, see its documentation
 	a.operations = slices.Concat(a.lambdaOperations(), a.nodeOperations(), a.keyOperations(), a.letterOperations(), a.queueOperations(), a.feedOperations(), a.dataOperations(), a.stsOperations(), cfg.Services)

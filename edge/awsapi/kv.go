@@ -214,6 +214,22 @@ func (a *api) putBucket(w http.ResponseWriter, r *http.Request) error {
 	if err := restjson.Permit(r.Context(), ""); err != nil {
 		return err
 	}
+	err = a.changeBucket(name, func(settings *persist.DataBucket) {
+		set(&settings.MaxBytes, req.MaxBytes)
+		set(&settings.MaxKeys, req.MaxKeys)
+		set(&settings.Stream, req.Stream)
+		settings.StreamByFeed = settings.StreamByFeed && req.Stream == nil
+		set(&settings.StreamBytes, req.StreamBytes)
+		set(&settings.WhenFull, req.WhenFull)
+	})
+	if err != nil {
+		return dataFault(err, name)
+	}
+	return a.writeBucket(w, name)
+}
+
+// changeBucket edits the settings of a bucket, those of a new one where there is none.
+func (a *api) changeBucket(name string, edit func(*persist.DataBucket)) error {
 	a.bucketTurn.Lock() // or another change could be lost between reading and writing
 	defer a.bucketTurn.Unlock()
 	now, err := a.Data.Bucket(name)
@@ -222,16 +238,9 @@ func (a *api) putBucket(w http.ResponseWriter, r *http.Request) error {
 	}
 	settings := now.DataBucket
 	settings.Name = name
-	set(&settings.MaxBytes, req.MaxBytes)
-	set(&settings.MaxKeys, req.MaxKeys)
-	set(&settings.Stream, req.Stream)
-	settings.StreamByFeed = settings.StreamByFeed && req.Stream == nil
-	set(&settings.StreamBytes, req.StreamBytes)
-	set(&settings.WhenFull, req.WhenFull)
-	if _, err := a.Data.PutBucket(settings); err != nil {
-		return dataFault(err, name)
-	}
-	return a.writeBucket(w, name)
+	edit(&settings)
+	_, err = a.Data.PutBucket(settings)
+	return err
 }
 
 // deleteBucket is DELETE /v1/kv/{bucket}.

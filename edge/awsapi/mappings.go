@@ -135,7 +135,8 @@ func (a *api) mappingOf(m persist.EventSourceMapping, state string) (mappingConf
 	case err != nil && m.Enabled: // stored by a release that knew more
 		state, reason = stateEnabling, err.Error()
 	case kind == feedSource:
-		if state = a.stateOf(&m); state == stateEnabling {
+		running, _ := a.FeedStatus(m.ID)
+		if state = stateOf(m.Enabled, running); state == stateEnabling {
 			reason = kind.waitsFor()
 		}
 	case m.Enabled:
@@ -195,7 +196,7 @@ func (a *api) createMapping(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if err := a.permitSource(r.Context(), *req.EventSourceArn, name); err != nil {
+	if err := permitSource(r.Context(), *req.EventSourceArn, name); err != nil {
 		return err
 	}
 	if err := checkTags(req.Tags); err != nil {
@@ -221,7 +222,7 @@ func (a *api) createMapping(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return a.functionNotFound(dataFault(err, ""), name, qualifier)
 	}
-	a.feedChanged(stored.ID)
+	a.FeedChanged(stored.ID)
 	state := "Creating"
 	if !stored.Enabled {
 		state = ""
@@ -294,7 +295,7 @@ func (a *api) updateMapping(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if err := a.permitSource(r.Context(), m.Source, m.Function); err != nil {
+	if err := permitSource(r.Context(), m.Source, m.Function); err != nil {
 		return err
 	}
 	was := m.Enabled
@@ -311,8 +312,8 @@ func (a *api) updateMapping(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return a.functionNotFound(dataFault(err, ""), m.Function, m.Qualifier)
 	}
-	a.feedChanged(stored.ID)
-	return a.writeMapping(w, http.StatusAccepted, stored, a.stateAfter(kind, was, stored.Enabled))
+	a.FeedChanged(stored.ID)
+	return a.writeMapping(w, http.StatusAccepted, stored, stateAfter(kind, was, stored.Enabled))
 }
 
 func (a *api) deleteMapping(w http.ResponseWriter, r *http.Request) error {
@@ -323,7 +324,7 @@ func (a *api) deleteMapping(w http.ResponseWriter, r *http.Request) error {
 	if m, err = a.Store.DeleteMapping(m.ID); err != nil {
 		return mappingNotFound(err)
 	}
-	a.feedChanged(m.ID)
+	a.FeedChanged(m.ID)
 	return a.writeMapping(w, http.StatusAccepted, m, "Deleting")
 }
 

@@ -50,7 +50,7 @@ func (a *api) queueOperations() []restjson.Operation {
 		large(nodeOp("QueueEvent", "POST /v1/queue/{name}", run, a.queueEvent, "as Invoke with InvocationType Event, with order, deduplication, priority and delay"), MaxEvent),
 		large(nodeOp("QueueEvents", "POST /v1/queue/{name}/batch", run, a.queueEvents, "up to 100 events in one transaction, with an outcome each"), maxEventBatch),
 		nodeOp("GetQueueSettings", "GET /v1/queue/{name}/settings", read, a.getQueueSettings, ""),
-		nodeOp("PutQueueSettings", "PUT /v1/queue/{name}/settings", deploy, a.putQueueSettings, "whether the events of a function run one after the other"),
+		nodeOp("PutQueueSettings", "PUT /v1/queue/{name}/settings", deploy, a.putQueueSettings, "whether the events of a function run one after the other, or go to it in batches"),
 	}
 }
 

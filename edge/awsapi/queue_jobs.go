@@ -197,8 +197,23 @@ func (a *api) purgeQueue(w http.ResponseWriter, r *http.Request) error {
 // queueSettings are the node's own of a function's asynchronous configuration, which
 // AWS's operations leave as they are.
 type queueSettings struct {
-	Ordered bool // its events run one after the other
+	Ordered            bool // its events run one after the other
+	BatchSize          int  // how many events it gets at once, at most; 1 is each as it is
+	BatchWindowSeconds int  // how long a batch waits to be filled
 }
+
+func settingsOf(c persist.AsyncConfig) queueSettings {
+	return queueSettings{c.Ordered, max(c.BatchSize, 1), c.BatchWindowSeconds}
+}
+
+// onlyOurs returns what of a configuration AWS's operations leave as it is.
+func onlyOurs(c persist.AsyncConfig) persist.AsyncConfig {
+	return persist.AsyncConfig{Function: c.Function, Qualifier: c.Qualifier,
+		Ordered: c.Ordered, BatchSize: c.BatchSize, BatchWindowSeconds: c.BatchWindowSeconds}
+}
+
+// hasOurs says whether a configuration has any of it.
+func hasOurs(c persist.AsyncConfig) bool { return c.Ordered || c.BatchSize > 1 }
 
 // getQueueSettings is GET /v1/queue/{name}/settings?Qualifier=Q.
 func (a *api) getQueueSettings(w http.ResponseWriter, r *http.Request) error {
@@ -210,7 +225,7 @@ func (a *api) getQueueSettings(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return restjson.WriteJSON(w, http.StatusOK, queueSettings{c.Ordered})
+	return restjson.WriteJSON(w, http.StatusOK, settingsOf(c))
 }
 
 // asyncConfig returns the configuration of a function that is there, with the defaults
@@ -226,27 +241,44 @@ func (a *api) asyncConfig(name, qualifier string) (persist.AsyncConfig, error) {
 	return c, err
 }
 
-// putQueueSettings is PUT /v1/queue/{name}/settings?Qualifier=Q.
+// putQueueSettings is PUT /v1/queue/{name}/settings?Qualifier=Q. What is not named stays,
+// but for the window of batches, which goes with them.
 func (a *api) putQueueSettings(w http.ResponseWriter, r *http.Request) error {
 	name, qualifier, err := function(r)
 	if err != nil {
 		return err
 	}
-	var req struct{ Ordered *bool }
+	var req struct {
+		Ordered                       *bool
+		BatchSize, BatchWindowSeconds *int
+	}
 	if err := restjson.ReadJSON(r, &req); err != nil {
 		return err
 	}
-	if req.Ordered == nil {
-		return invalid("Ordered must be true or false")
+	if req.Ordered == nil && req.BatchSize == nil && req.BatchWindowSeconds == nil {
+		return invalid("give Ordered, BatchSize or BatchWindowSeconds")
 	}
 	c, err := a.asyncConfig(name, qualifier)
 	if err != nil {
 		return err
 	}
-	c.Ordered = *req.Ordered
+	if req.Ordered != nil {
+		c.Ordered = *req.Ordered
+	}
+	if req.BatchSize != nil {
+		if c.BatchSize = *req.BatchSize; c.BatchSize == 0 || c.BatchSize == 1 {
+			c.BatchSize, c.BatchWindowSeconds = 0, 0
+		}
+	}
+	if req.BatchWindowSeconds != nil {
+		c.BatchWindowSeconds = *req.BatchWindowSeconds
+	}
 	stored, err := a.Store.PutAsyncConfig(c)
+	if errors.Is(err, persist.ErrInvalid) {
+		return invalid(err.Error())
+	}
 	if err != nil {
 		return a.functionNotFound(err, name, qualifier)
 	}
-	return restjson.WriteJSON(w, http.StatusOK, queueSettings{stored.Ordered})
+	return restjson.WriteJSON(w, http.StatusOK, settingsOf(stored))
 }

@@ -160,6 +160,35 @@ func TestQueueSettings(t *testing.T) {
 		t.Errorf("the configuration is %+v, %v", c, err)
 	}
 	n.refused(400, codeInvalid, "Ordered", "PUT", "/v1/queue/hello/settings", []byte(`{}`))
+	n.want(http.StatusOK, "PUT", "/v1/queue/hello/settings", []byte(`{"BatchSize":100,"BatchWindowSeconds":5}`))
+	n.want(http.StatusNoContent, "DELETE", config, nil)
+	n.refused(404, codeNotFound, "doesn't have", "GET", config, nil)
+	n.want(http.StatusOK, "PUT", config, []byte(`{"MaximumRetryAttempts":0}`))
+	for _, step := range []struct {
+		put  string
+		want queueSettings
+	}{
+		{`{"Ordered":true}`, queueSettings{true, 100, 5}},
+		{`{"BatchWindowSeconds":0,"Ordered":false}`, queueSettings{false, 100, 0}},
+		{`{"BatchWindowSeconds":300}`, queueSettings{false, 100, 300}},
+		{`{"BatchSize":1000}`, queueSettings{false, 1000, 300}},
+		{`{"BatchSize":1}`, queueSettings{false, 1, 0}},
+		{`{"BatchSize":2}`, queueSettings{false, 2, 0}},
+		{`{"BatchSize":0}`, queueSettings{false, 1, 0}},
+	} {
+		for _, r := range []reply{
+			n.want(http.StatusOK, "PUT", "/v1/queue/hello/settings", []byte(step.put)), n.want(http.StatusOK, "GET", "/v1/queue/hello/settings", nil),
+		} {
+			var got queueSettings
+			r.into(t, &got)
+			if got != step.want {
+				t.Errorf("after %s there is %+v, want %+v", step.put, got, step.want)
+			}
+		}
+	}
+	for _, bad := range []string{`{"BatchSize":1001}`, `{"BatchSize":-1}`, `{"BatchSize":2,"BatchWindowSeconds":301}`, `{"BatchSize":2,"BatchWindowSeconds":-1}`, `{"BatchWindowSeconds":5}`} {
+		n.refused(400, codeInvalid, "batch", "PUT", "/v1/queue/hello/settings", []byte(bad))
+	}
 	n.refused(404, codeNotFound, "", "PUT", "/v1/queue/nobody/settings", []byte(`{"Ordered":true}`))
 	n.refused(404, codeNotFound, "", "GET", "/v1/queue/nobody/settings", nil)
 }

@@ -19,8 +19,8 @@
 //     sent, and errors as {"error":{"code","message","hint"}};
 //   - errors that say what happened, why, and what to do next;
 //   - no control characters from a node, a function or a file name in text
-//     meant for a person, so that none of them can drive a terminal. The
-//     payload of invoke and all JSON are the bytes as they are;
+//     meant for a person, so that none of them can drive a terminal.
+//     Payloads, values of keys and all JSON are the bytes as they are;
 //   - no secret in an error message, and no bearer token over a connection that
 //     others can read.
 //

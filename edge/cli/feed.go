@@ -221,15 +221,6 @@ func (a *app) feedGet(ctx context.Context, c *client, id, path string) error {
 	return a.write(shown.b.Bytes())
 }
 
-// functionOf is the function of an ARN as people write it.
-func functionOf(arn string) string {
-	t, err := parseTarget(arn)
-	if err != nil {
-		return arn
-	}
-	return t.String()
-}
-
 func (m mapping) describeBatch() string {
 	text := fmt.Sprintf("up to %d changes", m.BatchSize)
 	if m.MaximumBatchingWindowInSeconds > 0 {

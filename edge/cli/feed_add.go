@@ -169,7 +169,7 @@ func (f *feedFlags) request(cmd *cobra.Command, t target, source string) (newFee
 		return newFeed{}, err
 	}
 	wanted.DestinationConfig = new(feedOnFailures)
-	wanted.DestinationConfig.OnFailure.Destination = "arn:aws:lambda:" + defaultRegion + ":000000000000:function:" + to.String()
+	wanted.DestinationConfig.OnFailure.Destination = to.arn()
 	return wanted, nil
 }
 

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -205,10 +204,10 @@ contents of a file, or - for standard input: at most 1 MB, any bytes.`,
 	return cmd
 }
 
-// ttlQuery returns the parameter ttl, nothing where it is for ever.
+// ttlQuery returns the parameter ttl, none where it is for ever.
 func ttlQuery(text string) (url.Values, error) {
 	if text == "" {
-		return nil, nil
+		return url.Values{}, nil
 	}
 	ttl, err := parseDuration(text)
 	if err == nil && ttl < time.Millisecond {
@@ -223,9 +222,6 @@ func ttlQuery(text string) (url.Values, error) {
 func (a *app) kvPut(ctx context.Context, c *client, at *place, key string, r request) error {
 	ctx, cancel := context.WithTimeout(ctx, replyTimeout)
 	defer cancel()
-	if r.header == nil {
-		r.header = http.Header{}
-	}
 	r.header.Set("Content-Type", "application/octet-stream")
 	resp, err := c.send(ctx, r)
 	if err != nil {
@@ -327,9 +323,6 @@ func (a *app) kvIncrementCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if query == nil {
-				query = url.Values{}
-			}
 			query.Set("increment", strconv.FormatInt(by, 10))
 			c, err := a.client()
 			if err != nil {
@@ -344,7 +337,7 @@ func (a *app) kvIncrementCommand() *cobra.Command {
 				return &Error{Code: codeBadAnswer, Message: fmt.Sprintf("the sum that %s sent is not a number: %s", c.node, excerpt(sum)), Err: err}
 			}
 			if a.json {
-				return a.writeJSON(map[string]any{"Value": json.Number(strconv.FormatInt(number, 10))})
+				return a.writeJSON(map[string]int64{"Value": number})
 			}
 			return a.write(fmt.Appendf(nil, "%d\n", number))
 		},

@@ -125,20 +125,11 @@ func (a *app) kvList(ctx context.Context, c *client, at *place, bucket string, w
 		a.note("no such keys in %s", bucket)
 		return nil
 	}
-	rows := [][]string{{"KEY", "VALUE"}}
-	var lines []byte
-	for _, i := range items {
-		value := i.value()
-		if !isText(value) {
-			value = fmt.Appendf(nil, "(%s, not text)", formatSize(int64(len(value))))
-		}
-		rows = append(rows, []string{i.key(), string(value)})
-		lines = append(lines, oneLine(i.key())+"\n"...)
-	}
+	list := listKeys
 	if want.values {
-		lines = table(rows)
+		list = listValues
 	}
-	if err := a.write(lines); err != nil {
+	if err := a.write(list(items)); err != nil {
 		return err
 	}
 	if more {
@@ -146,4 +137,23 @@ func (a *app) kvList(ctx context.Context, c *client, at *place, bucket string, w
 		a.note("there are more: --limit N, or --after %s", shellQuote(last))
 	}
 	return nil
+}
+
+func listKeys(items []item) (lines []byte) {
+	for _, i := range items {
+		lines = append(lines, oneLine(i.key())+"\n"...)
+	}
+	return lines
+}
+
+func listValues(items []item) []byte {
+	rows := [][]string{{"KEY", "VALUE"}}
+	for _, i := range items {
+		value := i.value()
+		if !isText(value) {
+			value = fmt.Appendf(nil, "(%s, not text)", formatSize(int64(len(value))))
+		}
+		rows = append(rows, []string{i.key(), string(value)})
+	}
+	return table(rows)
 }

@@ -114,5 +114,5 @@ func (c *condition) header() (http.Header, error) {
 	case c.sequence > 0:
 		return http.Header{"If-Match": {`"` + c.sequence.String() + `"`}}, nil
 	}
-	return nil, nil
+	return http.Header{}, nil
 }

@@ -31,7 +31,7 @@ func (a *app) queueCommand() *cobra.Command {
 		RunE:    needsCommand,
 	}
 	cmd.AddCommand(a.queueListCommand(), a.queuePeekCommand(), a.queueStatsCommand(), a.queueRetryCommand(),
-		a.queueRemoveCommand(), a.queuePurgeCommand(), a.queueOrderCommand())
+		a.queueRemoveCommand(), a.queuePurgeCommand(), a.queueOrderCommand(), a.queueBatchCommand())
 	return cmd
 }
 

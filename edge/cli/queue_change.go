@@ -3,6 +3,7 @@ package cli
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -207,27 +208,87 @@ or was given up. An event that is tried again keeps those behind it waiting.`,
 			if args[1] != "on" && args[1] != "off" {
 				return usagef("the order of a function is on or off, not %q", args[1])
 			}
-			c, err := a.client()
-			if err != nil {
-				return err
-			}
-			req, err := jsonRequest(http.MethodPut, pathQueue+"/"+url.PathEscape(t.Name)+"/settings", map[string]bool{"Ordered": args[1] == "on"})
-			if err != nil {
-				return err
-			}
-			if t.Qualifier != "" {
-				req.query = url.Values{"Qualifier": {t.Qualifier}}
-			}
-			var reply struct{ Ordered bool }
-			if _, err := c.call(cmd.Context(), req, replyTimeout, &reply); err != nil {
-				return missingFunction(err, t)
-			}
-			if a.json {
-				return a.writeJSON(reply)
-			}
-			return a.write([]byte("order of " + t.String() + ": " + args[1] + "\n"))
+			settings := map[string]any{"Ordered": args[1] == "on"}
+			return a.queueSet(cmd.Context(), t, settings, "order of "+t.String()+": "+args[1])
 		},
 		ValidArgsFunction: a.completeFunction,
 	}
+	return cmd
+}
+
+// queueSet changes settings of a function's queue, and says what was done.
+func (a *app) queueSet(ctx context.Context, t target, settings map[string]any, done string) error {
+	c, err := a.client()
+	if err != nil {
+		return err
+	}
+	req, err := jsonRequest(http.MethodPut, pathQueue+"/"+url.PathEscape(t.Name)+"/settings", settings)
+	if err != nil {
+		return err
+	}
+	if t.Qualifier != "" {
+		req.query = url.Values{"Qualifier": {t.Qualifier}}
+	}
+	raw, err := c.call(ctx, req, replyTimeout, nil)
+	if err != nil {
+		return missingFunction(err, t)
+	}
+	if a.json {
+		return a.writeJSON(json.RawMessage(raw))
+	}
+	return a.write([]byte(done + "\n"))
+}
+
+// Bounds of a batch, as the node has them.
+const (
+	maxBatchSize   = 1000
+	maxBatchWindow = 300 * time.Second
+)
+
+func (a *app) queueBatchCommand() *cobra.Command {
+	var window time.Duration
+	cmd := &cobra.Command{
+		Use:   "batch FUNCTION[:QUALIFIER] N|off",
+		Short: "Have a function get its events in batches, or each as it is",
+		Long: `With a number, 2 to 1000, up to so many of the events that wait for a function go to it in
+one invocation, as Lambda's functions get messages from SQS: {"Records": [{"messageId":
+"...", "body": "...", ...}]}, also where there is only one. A body is the event as text; one
+that is not text is in base64, and has a messageAttribute Encoding that says so. A function
+that answers {"batchItemFailures": [{"itemIdentifier": "MESSAGE ID"}]} says which of them
+failed; an error fails all. What failed is tried again alone, so that it spoils no others.
+
+With --window a batch waits so long, since its first event was due, for more of them.
+Events of one order go one by one still: a batch has at most one of each order key. It
+holds too for the events that wait already.`,
+		Example: "  ledge queue batch counter 100 --window 5s\n  ledge queue batch counter off",
+		Args:    arguments("FUNCTION", "N|off"),
+	}
+	cmd.Flags().DurationVar(&window, "window", 0, "how long a batch waits to be filled, in seconds, up to 300s")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		t, err := parseTarget(args[0])
+		if err != nil {
+			return err
+		}
+		if args[1] == "off" {
+			if window != 0 {
+				return usagef("--window goes with a number of events")
+			}
+			return a.queueSet(cmd.Context(), t, map[string]any{"BatchSize": 0}, "batches of "+t.String()+": off")
+		}
+		size, err := strconv.Atoi(args[1])
+		if err != nil || size < 2 || size > maxBatchSize {
+			return usagef("a batch has 2 to %d events, or is off, not %q", maxBatchSize, args[1])
+		}
+		if window < 0 || window > maxBatchWindow || window%time.Second != 0 {
+			return usagef("--window must be whole seconds, up to %s, not %s", maxBatchWindow, window)
+		}
+		settings := map[string]any{"BatchSize": size, "BatchWindowSeconds": int(window / time.Second)}
+		done := fmt.Sprintf("batches of %s: up to %d events", t, size)
+		if window > 0 {
+			done += fmt.Sprintf(", waiting up to %s", window)
+		}
+		return a.queueSet(cmd.Context(), t, settings, done)
+	}
+	cmd.ValidArgsFunction = a.completeFunction
 	return cmd
 }

@@ -62,12 +62,27 @@ func TestQueueCommands(t *testing.T) {
 	}
 }
 
+func TestQueueBatch(t *testing.T) {
+	for _, c := range []struct{ args, out, sent string }{
+		{"hello 100", "batches of hello: up to 100 events\n", `{"BatchSize":100,"BatchWindowSeconds":0}`},
+		{"hello 2 --window 5m", "batches of hello: up to 2 events, waiting up to 5m0s\n", `{"BatchSize":2,"BatchWindowSeconds":300}`},
+		{"hello off", "batches of hello: off\n", `{"BatchSize":0}`},
+		{"hello off --json", "{\n  \"Ordered\": false,\n  \"BatchSize\": 1\n}\n", `{"BatchSize":0}`},
+	} {
+		n := newNode(t, map[string]http.HandlerFunc{"PUT /v1/queue/hello/settings": reply(200, `{"Ordered":false,"BatchSize":1}`)})
+		n.run(append([]string{"queue", "batch"}, strings.Fields(c.args)...)...).want(t, 0, c.out, "")
+		if got := n.only("PUT /v1/queue/hello/settings"); got.Body != c.sent {
+			t.Errorf("%s: sent %s", c.args, got.Body)
+		}
+	}
+}
+
 func TestQueueOfNobody(t *testing.T) {
 	missing := failure(404, awsNotFound, "Function not found: arn:aws:lambda:eu-north-1:000000000000:function:nobody")
 	n := newNode(t, map[string]http.HandlerFunc{
 		"GET /v1/queue/nobody?limit=100": missing, "DELETE /v1/queue/nobody": missing, "PUT /v1/queue/nobody/settings": missing,
 	})
-	for _, args := range [][]string{{"ls", "nobody"}, {"purge", "--function", "nobody", "--yes"}, {"order", "nobody", "on"}} {
+	for _, args := range [][]string{{"ls", "nobody"}, {"purge", "--function", "nobody", "--yes"}, {"order", "nobody", "on"}, {"batch", "nobody", "5"}} {
 		n.run(append([]string{"queue"}, args...)...).want(t, 1, "", "ledge: function nobody not found\n  see what is there: ledge ls\n")
 	}
 }
@@ -96,6 +111,8 @@ func TestQueueUsage(t *testing.T) {
 		{"retry"}, {"retry", "5", "--all"}, {"retry", "5", "--function", "f"}, {"retry", "x"}, {"retry", "5/6"},
 		{"rm"}, {"rm", "x"}, {"rm", "5", "-1"}, {"peek"}, {"peek", ""}, {"peek", "5/6"},
 		{"ls", "hello:live"}, {"ls", "a", "b"}, {"ls", "--limit", "0"}, {"order", "hello"}, {"order", "hello", "yes"}, {"order", "a/b", "on"},
+		{"batch", "hello"}, {"batch", "hello", "1"}, {"batch", "hello", "1001"}, {"batch", "hello", "on"}, {"batch", "a/b", "5"}, {"batch", "hello", "off", "--window", "5s"},
+		{"batch", "hello", "5", "--window", "301s"}, {"batch", "hello", "5", "--window", "1500ms"}, {"batch", "hello", "5", "--window=-1s"},
 	} {
 		if o := n.run(append([]string{"queue"}, args...)...); o.exit != 2 || o.stdout != "" {
 			t.Errorf("%q: exit %d: %s%s", args, o.exit, o.stdout, o.stderr)

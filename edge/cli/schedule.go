@@ -102,7 +102,7 @@ type scheduleSettings struct {
 func newSchedule(n scheduleName, expression, zone string, t target) scheduleRequest {
 	r := scheduleRequest{GroupName: n.Group, ScheduleExpression: expression, ScheduleExpressionTimezone: zone}
 	r.FlexibleTimeWindow.Mode = "OFF"
-	r.Target.Arn = "arn:aws:lambda:" + defaultRegion + ":000000000000:function:" + t.String()
+	r.Target.Arn = t.arn()
 	return r
 }
 
@@ -127,13 +127,6 @@ func (c *client) putSchedule(ctx context.Context, n scheduleName, body scheduleR
 		return &Error{Code: e.Code, Message: "there is a schedule " + n.String() + " already", Hint: "look at it: ledge schedule get " + n.String() + "; replace it with --replace", Err: err}
 	}
 	return err
-}
-
-// scheduleFunction makes a function run by an expression, with a schedule of its name
-// that is created or replaced, and returns that name.
-func (c *client) scheduleFunction(ctx context.Context, t target, expression, zone string) (name string, err error) {
-	n := scheduleName{defaultGroup, t.Name}
-	return n.String(), c.putSchedule(ctx, n, newSchedule(n, expression, zone, t), true)
 }
 
 const scheduleLong = `A schedule runs a function at the times that an expression names:

@@ -84,15 +84,6 @@ func (r *scheduleRun) describe() string {
 	return text
 }
 
-// function is the target as people write it.
-func (s scheduleRuns) function() string {
-	t, err := parseTarget(s.Target.Arn)
-	if err != nil {
-		return s.Target.Arn
-	}
-	return t.String()
-}
-
 // schedules returns all schedules, each as the node sent it.
 func (c *client) schedules(ctx context.Context) ([]json.RawMessage, error) {
 	all := []json.RawMessage{} // a list even where it is empty, not null
@@ -149,7 +140,7 @@ func (a *app) scheduleListCommand() *cobra.Command {
 			rows := [][]string{{"SCHEDULE", "EXPRESSION", "FUNCTION", "NEXT", "LAST", "OUTCOME"}}
 			for _, s := range list {
 				newest := s.newest()
-				rows = append(rows, []string{s.name().String(), s.ScheduleExpression, s.function(), s.next(), newest.due(), newest.Outcome})
+				rows = append(rows, []string{s.name().String(), s.ScheduleExpression, functionOf(s.Target.Arn), s.next(), newest.due(), newest.Outcome})
 			}
 			return a.write(table(rows))
 		},
@@ -190,7 +181,7 @@ func (s scheduleRuns) describe() []byte {
 	var f fields
 	f.add("Schedule", s.name().String())
 	f.add("Expression", s.ScheduleExpression+" in "+s.ScheduleExpressionTimezone)
-	f.add("Function", s.function())
+	f.add("Function", functionOf(s.Target.Arn))
 	if s.Target.Input != nil {
 		f.add("Input", *s.Target.Input)
 	}

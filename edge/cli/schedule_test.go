@@ -1,13 +1,11 @@
 package cli
 
 import (
-	"context"
 	"encoding/json"
 	"net/http"
 	"reflect"
 	"strings"
 	"testing"
-	"time"
 )
 
 const (
@@ -125,18 +123,16 @@ func TestScheduleActions(t *testing.T) {
 	}
 }
 
-// What deploy calls replaces the schedule of the function's name, or creates it.
-func TestScheduleFunction(t *testing.T) {
+// With --replace a schedule that is not there yet is created.
+func TestScheduleAddReplacesNone(t *testing.T) {
 	n := newNode(t, map[string]http.HandlerFunc{
-		"PUT /schedules/hello":  failure(404, awsNotFound, "no"),
-		"POST /schedules/hello": reply(200, `{"ScheduleArn":"arn"}`),
+		"GET /2015-03-31/functions/hello/configuration": reply(200, `{"FunctionName":"hello"}`),
+		"PUT /schedules/hello":                          failure(404, awsNotFound, "no"),
+		"POST /schedules/hello":                         reply(200, `{"ScheduleArn":"arn"}`),
+		"GET /v1/schedules/default/hello":               reply(200, scheduleOff),
 	})
-	c := (&app{now: time.Now}).socketClient(n.data)
-	name, err := c.scheduleFunction(context.Background(), target{"hello", "live"}, "@daily", "Europe/Berlin")
-	if err != nil || name != "hello" {
-		t.Errorf("named %q, error %v", name, err)
-	}
-	const want = `{"GroupName":"default","ScheduleExpression":"@daily","ScheduleExpressionTimezone":"Europe/Berlin","FlexibleTimeWindow":{"Mode":"OFF"},"Target":{"Arn":"arn:aws:lambda:us-east-1:000000000000:function:hello:live"}}`
+	n.run("schedule", "add", "hello", "@daily", "hello:live", "--tz", "Europe/Berlin", "--replace").want(t, 0, "added schedule hello for hello:live, next run paused\n", "")
+	const want = `{"GroupName":"default","ScheduleExpression":"@daily","ScheduleExpressionTimezone":"Europe/Berlin","FlexibleTimeWindow":{"Mode":"OFF"},"Target":{"Arn":"arn:aws:lambda:us-east-1:000000000000:function:hello:live"},"Ledge":{}}`
 	if got := n.only("POST /schedules/hello").Body; got != want {
 		t.Errorf("sent %s", got)
 	}

@@ -153,6 +153,20 @@ func (t target) String() string {
 	return t.Name + ":" + t.Qualifier
 }
 
+// arn is what AWS's operations name the function by. A node takes any region and account.
+func (t target) arn() string {
+	return "arn:aws:lambda:" + defaultRegion + ":000000000000:function:" + t.String()
+}
+
+// functionOf is the function of an ARN as people write it.
+func functionOf(arn string) string {
+	t, err := parseTarget(arn)
+	if err != nil {
+		return arn
+	}
+	return t.String()
+}
+
 // parseTarget checks the names here because they become parts of a URL's path.
 func parseTarget(text string) (target, error) {
 	name := text

@@ -32,7 +32,7 @@ func ledgeHostCall(c *C.ledge_instance, op C.int, request *C.uint8_t, requestLen
 	if err != nil {
 		return C.CString(err.Error())
 	}
-	offset, err := in.place(value)
+	offset, err := in.place(nil, value)
 	if err != nil {
 		return C.CString(err.Error())
 	}
@@ -57,7 +57,7 @@ func (in *Instance) answer(op int, request, extra []byte) ([]byte, error) {
 		if err != nil {
 			return nil, err
 		}
-		at, err := in.place(headers)
+		at, err := in.place(nil, headers)
 		if err != nil {
 			return nil, err
 		}
@@ -70,16 +70,19 @@ func (in *Instance) answer(op int, request, extra []byte) ([]byte, error) {
 
 var errKernelFull = errors.New("the reply of a host call does not fit into the function's memory limit")
 
-// place copies value into a block of the guest's kernel; nothing gives 0.
-func (in *Instance) place(value []byte) (C.uint64_t, error) {
-	if len(value) == 0 {
+// place copies head and body, one behind the other, into a block of the guest's kernel;
+// nothing gives 0.
+func (in *Instance) place(head, body []byte) (C.uint64_t, error) {
+	n := len(head) + len(body)
+	if n == 0 {
 		return 0, nil
 	}
-	offset := C.ledge_kernel_alloc(in.c, C.uint64_t(len(value)))
+	offset := C.ledge_kernel_alloc(in.c, C.uint64_t(n))
 	if offset == 0 {
 		return 0, errKernelFull
 	}
-	copy(unsafe.Slice((*byte)(unsafe.Add(unsafe.Pointer(in.c.kernel.data), uintptr(offset))), len(value)), value)
+	to := unsafe.Slice((*byte)(unsafe.Add(unsafe.Pointer(in.c.kernel.data), uintptr(offset))), n)
+	copy(to[copy(to, head):], body)
 	return offset, nil
 }
 
@@ -116,12 +119,12 @@ func (in *Instance) answerUser(call UserCall, result *C.int64_t) error {
 	}
 	in.c.user_status = C.int32_t(reply.Status)
 	in.c.user_sequence = C.int64_t(reply.Sequence)
-	if in.c.user_error, err = in.place(reply.Error); err != nil {
+	if in.c.user_error, err = in.place(nil, reply.Error); err != nil {
 		return err
 	}
 	*result = C.int64_t(reply.Number)
 	if reply.Block != nil {
-		offset, err := in.place(reply.Block)
+		offset, err := in.place(nil, reply.Block)
 		*result = C.int64_t(offset)
 		return err
 	}
@@ -136,17 +139,9 @@ func (in *Instance) answerLanguage(op int, head, body []byte, at *C.uint64_t) er
 		return err
 	}
 	in.c.host_status = C.uint32_t(reply.Status)
-	n := len(reply.Head) + len(reply.Body)
-	if n == 0 {
-		return nil
+	if *at, err = in.place(reply.Head, reply.Body); err != nil {
+		return err
 	}
-	offset := C.ledge_kernel_alloc(in.c, C.uint64_t(n))
-	if offset == 0 {
-		return errKernelFull
-	}
-	to := unsafe.Slice((*byte)(unsafe.Add(unsafe.Pointer(in.c.kernel.data), uintptr(offset))), n)
-	copy(to[copy(to, reply.Head):], reply.Body)
 	in.c.host_head, in.c.host_body = C.uint64_t(len(reply.Head)), C.uint64_t(len(reply.Body))
-	*at = offset
 	return nil
 }

@@ -77,7 +77,7 @@ type UserReply struct {
 	Error    []byte // what it is told of a failure
 	Block    []byte // the result; where it is nil the result is Number
 	Number   int64
-	Sequence int64 // 0 leaves what the guest was told last
+	Sequence int64 // of what the call read or wrote; 0: nothing
 }
 
 // Reply answers Host.Call. The slices are copied.

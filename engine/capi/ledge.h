@@ -185,7 +185,7 @@ typedef struct {
   uint32_t host_status;  // of the last host call of a language
   uint64_t host_reply, host_head, host_body; // its reply: kernel offset, and lengths
   int32_t user_status;    // of the last call of extism:host/user
-  int64_t user_sequence;  // of the item that it met last
+  int64_t user_sequence;  // of what it read or wrote; 0: nothing
   uint64_t user_error;    // kernel offset of why the last call failed; 0: it did not
   bool failed;           // a language's handler failed; message says how
 

@@ -17,8 +17,8 @@ import (
 
 // Bounds of one request.
 const (
-	MaxRequest     = 16 << 20  // bytes of its body
-	MaxReply       = 16 << 20  // bytes of the reply's body, decompressed
+	maxRequest     = 16 << 20  // bytes of its body
+	maxReply       = 16 << 20  // bytes of the reply's body, decompressed
 	maxHeaders     = 100       // of a request
 	maxHeaderBytes = 64 << 10  // of a request, and of a reply, each
 	maxEncoded     = 512 << 10 // of a request as a function encodes it
@@ -54,8 +54,8 @@ type request struct {
 // after it returns: the transport may still be sending when a server answers early, so
 // it gets a copy. room is asked before more bytes are kept, and its error is returned.
 func (c *Client) Exchange(ctx context.Context, allow []string, encoded, body []byte, room func(bytes int) error) (status int, header http.Header, reply []byte, err error) {
-	if len(body) > MaxRequest {
-		return 0, nil, nil, fmt.Errorf("the body of the request has %d bytes, at most %d are sent", len(body), MaxRequest)
+	if len(body) > maxRequest {
+		return 0, nil, nil, fmt.Errorf("the body of the request has %d bytes, at most %d are sent", len(body), maxRequest)
 	}
 	if err := room(len(body)); err != nil {
 		return 0, nil, nil, err
@@ -95,7 +95,7 @@ func (c *Client) Exchange(ctx context.Context, allow []string, encoded, body []b
 	return answer.StatusCode, answer.Header, reply, nil
 }
 
-// readReply reads at most MaxReply bytes, for which it asks as it goes: what a server
+// readReply reads at most maxReply bytes, for which it asks as it goes: what a server
 // says of their number may be wrong.
 func readReply(body io.Reader, room func(bytes int) error) ([]byte, error) {
 	reply := make([]byte, 0, 4<<10)
@@ -103,8 +103,8 @@ func readReply(body io.Reader, room func(bytes int) error) ([]byte, error) {
 		n, err := body.Read(reply[len(reply):cap(reply)])
 		reply = reply[:len(reply)+n]
 		switch {
-		case len(reply) > MaxReply:
-			return nil, fmt.Errorf("the reply is longer than %d MB", MaxReply>>20)
+		case len(reply) > maxReply:
+			return nil, fmt.Errorf("the reply is longer than %d MB", maxReply>>20)
 		case errors.Is(err, io.EOF):
 			return reply, nil
 		case err != nil:
@@ -112,7 +112,7 @@ func readReply(body io.Reader, room func(bytes int) error) ([]byte, error) {
 		case len(reply) < cap(reply):
 			continue
 		}
-		more := min(cap(reply), MaxReply+1-cap(reply))
+		more := min(cap(reply), maxReply+1-cap(reply))
 		if err := room(more); err != nil {
 			return nil, err
 		}

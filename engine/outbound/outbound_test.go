@@ -104,7 +104,7 @@ func echoServer(t *testing.T) (address string) {
 			}
 			http.Redirect(w, r, to, code)
 		case r.URL.Path == "/zeros":
-			_, _ = w.Write(make([]byte, MaxReply+1))
+			_, _ = w.Write(make([]byte, maxReply+1))
 		case r.URL.Path == "/headers":
 			w.Header().Set("X-Much", strings.Repeat("x", 2*maxHeaderBytes))
 		default:
@@ -161,7 +161,7 @@ func TestExchange(t *testing.T) {
 		{"many headers", `{"url":"http://` + server + `/","headers":{` + strings.TrimPrefix(manyHeaders(), ",") + `}}`, "", local, "", "at most 100", false},
 		{"large headers", `{"url":"http://` + server + `/","headers":{"X":"` + strings.Repeat("x", maxHeaderBytes) + `"}}`, "", local, "", "at most 100 and 65536", false},
 		{"huge headers", `{"url":"http://` + server + `/","headers":{"X":"` + strings.Repeat("x", maxEncoded) + `"}}`, "", local, "", "at most 524288 are read", false},
-		{"large body", `{"url":"http://` + server + `/","method":"POST"}`, strings.Repeat("x", MaxRequest+1), local, "", "at most 16777216", false},
+		{"large body", `{"url":"http://` + server + `/","method":"POST"}`, strings.Repeat("x", maxRequest+1), local, "", "at most 16777216", false},
 		{"large reply", `{"url":"http://` + server + `/zeros"}`, "", local, "", "longer than 16 MB", false},
 		{"large headers of the reply", `{"url":"http://` + server + `/headers"}`, "", local, "", "response headers", false},
 	}

@@ -25,7 +25,8 @@ const PatternHint = "use example.com, https://example.com, example.com:8443, *.e
 //	localhost:8080         the node itself, by this name or by its loopback addresses
 //
 // Names reach public addresses. One that has a private address, which is any that is
-// not of the public Internet or is of a network that the node is in, is reached where a second pattern allows that address.
+// not of the public Internet or is of a network that the node is in, is reached where a
+// second pattern allows that address.
 type Pattern struct {
 	scheme string         // "http", "https" or "" for either
 	host   string         // lower case; of a wildcard what follows the *; "" where there are networks

@@ -1,7 +1,6 @@
 package pattern
 
 import (
-	"bytes"
 	"encoding/json"
 	"net/netip"
 	"strings"
@@ -15,14 +14,6 @@ type Numeral string
 // Match reports whether an event matches: a map[string]any of maps, []any, string,
 // json.Number, Numeral, bool and nil, as encoding/json decodes it with UseNumber.
 func (p *Pattern) Match(event any) bool { return p.root.match(event) }
-
-// MatchJSON is Match for an event in JSON. What is no JSON matches nothing.
-func (p *Pattern) MatchJSON(event []byte) bool {
-	decoder := json.NewDecoder(bytes.NewReader(event))
-	decoder.UseNumber()
-	var value any
-	return decoder.Decode(&value) == nil && p.Match(value)
-}
 
 // match looks at an object, or for an object in an array. Anything else is taken for
 // an object without members: what must be absent is.
@@ -258,8 +249,7 @@ func (m inNetwork) match(l *leaf) bool {
 	if !l.isText {
 		return false
 	}
-	text := l.text
-	address, err := netip.ParseAddr(text)
+	address, err := netip.ParseAddr(l.text)
 	return err == nil && netip.Prefix(m).Contains(address.Unmap())
 }
 

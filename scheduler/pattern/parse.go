@@ -12,7 +12,7 @@ import (
 // Bounds of a pattern. Lambda takes filters of at most 4096 characters, EventBridge
 // rules of 2048.
 const (
-	MaxBytes = 4096
+	maxBytes = 4096
 	maxDepth = 32 // of objects and arrays in each other
 )
 
@@ -47,8 +47,8 @@ func (e *Error) Error() string {
 
 // Parse reads a pattern. The error is an *Error.
 func Parse(text string) (*Pattern, error) {
-	if len(text) > MaxBytes {
-		return nil, &Error{Why: fmt.Sprintf("the pattern has %d bytes, and at most %d are allowed", len(text), MaxBytes)}
+	if len(text) > maxBytes {
+		return nil, &Error{Why: fmt.Sprintf("the pattern has %d bytes, and at most %d are allowed", len(text), maxBytes)}
 	}
 	if !utf8.ValidString(text) {
 		return nil, &Error{Why: "the pattern is not UTF-8"}

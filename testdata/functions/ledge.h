@@ -11,7 +11,8 @@
 //     the plug-in's, to be freed if it runs for long; all go with the invocation.
 //   - The block of a bucket holds its name; 0 is the function's own bucket, others must
 //     be allowed (ledge deploy --allow-bucket NAME, or NAME:read). A key has at most
-//     1 KB and should be text, which is how lists give it; a value any bytes, at most 1 MB; as a value 0 is the empty one.
+//     1 KB and should be text, which is how lists give it; a value any bytes, at most
+//     1 MB; as a value 0 is the empty one.
 //   - Options are a JSON object, or 0 for none. A member that does not exist is an
 //     error.
 //   - After each call ledge_status says how it went. Only what makes it impossible to

@@ -64,19 +64,17 @@ func keepLedge(schedule *persist.Schedule, old persist.Schedule) {
 // nodeOperations are those under /v1/, which AWS has not.
 func (s *service) nodeOperations() []restjson.Operation {
 	const one = "/v1/schedules/{Group}/{Name}"
-	list := op("ListScheduleRuns", "GET", "/v1/schedules", s.listRuns, "schedules with their next and last run; ?group=, ?prefix=, ?after=GROUP/NAME, ?limit=")
+	now := op("RunSchedule", "POST", one+"/run", s.runNow, "queues its event now, besides its times; 409 where it forbids overlaps and its last run has not ended")
+	now.Access = restjson.Invoke
 	operations := []restjson.Operation{
-		list,
+		op("ListScheduleRuns", "GET", "/v1/schedules", s.listRuns, "schedules with their next and last run; ?group=, ?prefix=, ?after=GROUP/NAME, ?limit="),
 		inBody(op("GetScheduleRuns", "GET", one, s.getRuns, "a schedule with its next and last run, what was left out and counts")),
-		inBody(op("RunSchedule", "POST", one+"/run", s.runNow, "queues its event now, besides its times; 409 where it forbids overlaps and its last run has not ended")),
+		inBody(now),
 		inBody(op("PauseSchedule", "POST", one+"/pause", s.setState(persist.ScheduleDisabled), "")),
 		inBody(op("ResumeSchedule", "POST", one+"/resume", s.setState(persist.ScheduleEnabled), "it goes on with its next time")),
 	}
 	for i := range operations {
 		operations[i].Service = restjson.ServiceNode
-		if operations[i].Name == "RunSchedule" {
-			operations[i].Access = restjson.Invoke
-		}
 	}
 	return operations
 }
