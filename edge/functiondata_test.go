@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -61,6 +62,7 @@ func TestFunctionData(t *testing.T) {
 		{engine.Write{Kind: engine.WriteIncrement, By: 1}, "x", &invalid},
 		{engine.Write{Kind: 99}, "x", &invalid},
 		{engine.Write{If: engine.Condition{Kind: 99}}, "x", &invalid},
+		{engine.Write{TTL: -1}, "x", &invalid},
 		{engine.Write{Kind: engine.WriteDelete}, "", nil},
 	} {
 		written, err := write(step.w)
@@ -84,6 +86,19 @@ func TestFunctionData(t *testing.T) {
 	var limit interface{ LimitExceeded() bool }
 	if _, err := write(engine.Write{Value: make([]byte, persist.MaxValueBytes+1)}); !errors.As(err, &limit) {
 		t.Errorf("too large: %v", err)
+	}
+	for what, writes := range map[string][]engine.Write{
+		"no key":                {{Bucket: own, Value: []byte("1")}},
+		"no key of two":         {{Bucket: own, Key: "k", Value: []byte("1")}, {Bucket: own, Kind: engine.WriteDelete}},
+		"no key to check":       {{Bucket: own, Kind: engine.WriteCheck, If: engine.Condition{Kind: engine.IfAbsent}}},
+		"a bucket that is none": {{Bucket: "a b", Key: "k", Value: []byte("1")}},
+	} {
+		if _, err := data.Write(origin, writes); !errors.As(err, &invalid) || strings.Contains(err.Error(), persist.ErrInvalid.Error()) {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	if _, err := data.Get(own, ""); !errors.As(err, &invalid) {
+		t.Errorf("get without a key: %v", err)
 	}
 	for i := range 5 {
 		if _, err := data.Write(origin, []engine.Write{{Bucket: "shared", Key: fmt.Sprint(i), Value: []byte{byte(i)}}}); err != nil {

@@ -134,9 +134,17 @@ type tooLarge struct{}
 func (tooLarge) Error() string       { return "the value has more than 10 bytes" }
 func (tooLarge) LimitExceeded() bool { return true }
 
+// emptyKey has a size as tooLarge has, and exceeds none.
+type emptyKey struct{ tooLarge }
+
+func (emptyKey) Error() string { return "the key is empty" }
+
 func (*limitedData) Get(string, string) (Item, error) { return Item{}, errors.New("the disk is gone") }
 
 func (d *limitedData) Write(origin Origin, writes []Write) ([]Written, error) {
+	if writes[0].Key == "" {
+		return nil, &InvalidError{Err: emptyKey{}}
+	}
 	if writes[0].Kind == WritePut {
 		return nil, fmt.Errorf("put: %w", tooLarge{})
 	}

@@ -99,10 +99,10 @@ func (h *host) failure(err error) ([]byte, error) {
 	case errors.As(err, &failed):
 	case errors.As(err, &condition):
 		failed = &callError{Type: callCondition, Message: err.Error(), Index: &condition.Index}
+	case errors.As(err, &invalid): // before limits: an empty key is the size of none, and exceeds nothing
+		failed = &callError{Type: callBadRequest, Message: err.Error()}
 	case errors.As(err, &limit):
 		failed = &callError{Type: callLimit, Message: err.Error()}
-	case errors.As(err, &invalid):
-		failed = &callError{Type: callBadRequest, Message: err.Error()}
 	default:
 		failed = &callError{Type: callUnavailable, Message: err.Error()}
 	}

@@ -41,19 +41,28 @@ func (c *writeCalls) UnmarshalJSON(text []byte) error {
 	from := json.NewDecoder(bytes.NewReader(text))
 	from.DisallowUnknownFields()
 	if start, err := from.Token(); err != nil || start != json.Delim('[') {
-		return errors.New("the writes are no array")
+		return badRequest("the writes are no array")
 	}
 	for from.More() {
 		if len(*c) == maxWrites {
-			return fmt.Errorf("a transaction has at most %d writes", maxWrites)
+			return badRequest("a transaction has at most %d writes", maxWrites)
 		}
 		var next writeCall
 		if err := from.Decode(&next); err != nil {
-			return badRequest("write %d: %s", len(*c), wrongJSON(err))
+			return wrongWrite(len(*c), len(*c) == 0 && !from.More(), errors.New(wrongJSON(err)))
 		}
 		*c = append(*c, next)
 	}
 	return nil
+}
+
+// wrongWrite says what is wrong with a write. That of one alone has no number: who
+// wrote it may have called put, and never heard of transactions.
+func wrongWrite(index int, alone bool, err error) error {
+	if alone {
+		return badRequest("%s", err)
+	}
+	return badRequest("write %d: %s", index, err)
 }
 
 // read makes Writes of the calls, whose values may lie in body one behind the other,
@@ -63,7 +72,7 @@ func (c writeCalls) read(body []byte) ([]Write, error) {
 	for i := range c {
 		var err error
 		if body, err = c[i].read(&writes[i], body); err != nil {
-			return nil, badRequest("write %d: %s", i, err)
+			return nil, wrongWrite(i, len(c) == 1, err)
 		}
 	}
 	if len(body) > 0 {
@@ -95,8 +104,10 @@ func (c *writeCall) read(w *Write, body []byte) ([]byte, error) {
 		return nil, err
 	}
 	switch {
-	case (w.Value != nil) != (w.Kind == WritePut):
-		return nil, errors.New("put has a value, and nothing else has")
+	case w.Kind == WritePut && w.Value == nil:
+		return nil, errors.New("put needs a value")
+	case w.Kind != WritePut && w.Value != nil:
+		return nil, errors.New("only put has a value")
 	case by != "" && w.Kind != WriteIncrement:
 		return nil, errors.New("only increment has by")
 	case w.Kind == WriteIncrement && by == "":

@@ -53,17 +53,17 @@ func checkAlias(a Alias) error {
 		return err
 	}
 	if _, isVersion := versionNumber(a.Name); isVersion {
-		return fmt.Errorf("%w: alias %q would hide a version; use a name with a letter", ErrInvalid, a.Name)
+		return invalid("alias %q would hide a version; use a name with a letter", a.Name)
 	}
 	sum := 0.0
 	for version, weight := range a.Weights {
 		if !(weight >= 0 && weight <= 1) { // NaN too
-			return fmt.Errorf("%w: weight %v of version %s is not within 0 and 1", ErrInvalid, weight, version)
+			return invalid("weight %v of version %s is not within 0 and 1", weight, version)
 		}
 		sum += weight
 	}
 	if sum > 1 {
-		return fmt.Errorf("%w: the weights of alias %s add up to more than 1", ErrInvalid, a.Name)
+		return invalid("the weights of alias %s add up to more than 1", a.Name)
 	}
 	return nil
 }
@@ -71,7 +71,7 @@ func checkAlias(a Alias) error {
 func versionExists(tx *bolt.Tx, function, version string) error {
 	number, isVersion := versionNumber(version)
 	if version == "" || !isVersion {
-		return fmt.Errorf("%w: %q is not a version", ErrInvalid, version)
+		return invalid("%q is not a version", version)
 	}
 	if tx.Bucket([]byte(bucketFunctions)).Get(versionKey(function, number)) == nil {
 		return fmt.Errorf("version %s: %w", version, ErrNotFound)

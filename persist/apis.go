@@ -235,7 +235,7 @@ func (ch *APIChange) entries() (puts []apiEntry, size int, err error) {
 		case failed != nil:
 			failed = fmt.Errorf("encode %s: %w", what, failed)
 		case len(value) > maxRecordBytes:
-			failed = fmt.Errorf("%w: the %s %s has %d bytes, at most %d are stored", ErrInvalid, what, name, len(value), maxRecordBytes)
+			failed = invalid("the %s %s has %d bytes, at most %d are stored", what, name, len(value), maxRecordBytes)
 		default:
 			failed = checkText(what, name, maxPathBytes)
 		}

@@ -99,7 +99,7 @@ type AuditEnd struct {
 // that this one is gone.
 func (s *Store) EndAudit(seq uint64, end AuditEnd) error {
 	if end.Outcome == "" {
-		return fmt.Errorf("end audit record %d: %w: the outcome is empty", seq, ErrInvalid)
+		return fmt.Errorf("end audit record %d: %w", seq, invalid("the outcome is empty"))
 	}
 	err := s.update(maxAuditRecordBytes, func(c *change) error {
 		record, found, err := get[AuditRecord](c.tx, bucketAudit, sequenceKey(seq))
@@ -207,7 +207,7 @@ func putAudit(b *bolt.Bucket, r AuditRecord) error {
 			return nil
 		}
 		if round >= 9*len(texts) { // 256 bytes are halved eight times until nothing is left
-			return fmt.Errorf("%w: an audit record of %d bytes is larger than %d", ErrInvalid, len(value), maxAuditRecordBytes)
+			return invalid("an audit record of %d bytes is larger than %d", len(value), maxAuditRecordBytes)
 		}
 		longest := texts[0]
 		for _, text := range texts[1:] {

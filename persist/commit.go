@@ -243,7 +243,7 @@ func encode(record any) ([]byte, error) {
 		return nil, fmt.Errorf("encode record: %w", err)
 	}
 	if len(value) > maxRecordBytes {
-		return nil, fmt.Errorf("%w: a record of %d bytes is larger than %d", ErrInvalid, len(value), maxRecordBytes)
+		return nil, invalid("a record of %d bytes is larger than %d", len(value), maxRecordBytes)
 	}
 	return value, nil
 }

@@ -70,10 +70,10 @@ func (s *Store) PutProvisioned(p Provisioned) (Provisioned, error) {
 			version = alias.Version
 		}
 		if version == "" || version == Latest {
-			return fmt.Errorf("%w: %s is not published", ErrInvalid, Latest)
+			return invalid("%s is not published", Latest)
 		}
 		if p.Count < 1 {
-			return fmt.Errorf("%w: %d instances", ErrInvalid, p.Count)
+			return invalid("%d instances are fewer than one", p.Count)
 		}
 		return c.put(bucketProvisioned, configKey(p.Function, p.Qualifier), p)
 	})

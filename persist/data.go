@@ -33,14 +33,13 @@ func CheckBucket(name string) error {
 		return checkName("function name of the bucket", function)
 	}
 	if name == "" || len(name) > maxBucketName {
-		return fmt.Errorf("%w: the name of a bucket has 1 to %d characters, not %d", ErrInvalid, maxBucketName, len(name))
+		return invalid("the name of a bucket has 1 to %d characters, not %d", maxBucketName, len(name))
 	}
 	for i := range len(name) {
 		c := name[i]
 		letter := 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9'
 		if !letter && (i == 0 || c != '_' && c != '.' && c != '-') {
-			return fmt.Errorf("%w: the bucket name %q has other characters than letters, digits, _ . and -, or does not begin with a letter or digit",
-				ErrInvalid, name)
+			return invalid("the bucket name %q has other characters than letters, digits, _ . and -, or does not begin with a letter or digit", name)
 		}
 	}
 	return nil

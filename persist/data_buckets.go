@@ -235,9 +235,9 @@ func checkSettings(b DataBucket) error {
 	}
 	switch {
 	case b.MaxBytes < 0 || b.MaxKeys < 0 || b.StreamBytes < 0:
-		return fmt.Errorf("%w: a limit of bucket %s is below zero", ErrInvalid, b.Name)
+		return invalid("a limit of bucket %s is below zero", b.Name)
 	case b.WhenFull != "" && b.WhenFull != WhenFullReject && b.WhenFull != WhenFullDropOldest:
-		return fmt.Errorf("%w: a stream that is full can %q or %q, not %q", ErrInvalid, WhenFullReject, WhenFullDropOldest, b.WhenFull)
+		return invalid("a stream that is full can %q or %q, not %q", WhenFullReject, WhenFullDropOldest, b.WhenFull)
 	}
 	return nil
 }

@@ -46,6 +46,9 @@ func (e *SizeError) Error() string {
 	return fmt.Sprintf("the %s has %d bytes, at most %d are stored", e.What, e.Size, e.Limit)
 }
 
+// Is makes it an ErrInvalid where there is nothing to store: no limit is exceeded then.
+func (e *SizeError) Is(target error) bool { return target == ErrInvalid && e.Size == 0 }
+
 // LimitExceeded tells this error from those of the store itself.
 func (e *SizeError) LimitExceeded() bool { return true }
 
@@ -117,7 +120,7 @@ func checkKey(key string) error {
 // checkWrites refuses what no state of the store could make right.
 func checkWrites(writes []Write) error {
 	if len(writes) == 0 || len(writes) > MaxWrites {
-		return fmt.Errorf("%w: a transaction has 1 to %d writes, not %d", ErrInvalid, MaxWrites, len(writes))
+		return invalid("a transaction has 1 to %d writes, not %d", MaxWrites, len(writes))
 	}
 	size := 0
 	for i := range writes {
@@ -140,7 +143,7 @@ func checkWrites(writes []Write) error {
 	seen := make(map[place]int, len(writes))
 	for i, w := range writes {
 		if before, twice := seen[place{w.Bucket, w.Key}]; twice {
-			return fmt.Errorf("%w: writes %d and %d of the transaction have the same key; put the condition on the write itself", ErrInvalid, before, i)
+			return invalid("writes %d and %d of the transaction have the same key; put the condition on the write itself", before, i)
 		}
 		seen[place{w.Bucket, w.Key}] = i
 	}
@@ -159,11 +162,11 @@ func (w *Write) check() error {
 	}
 	switch {
 	case w.Kind > WriteCheck:
-		return fmt.Errorf("%w: there is no kind of write %d", ErrInvalid, w.Kind)
+		return invalid("there is no kind of write %d", w.Kind)
 	case w.If.Kind > IfSequence:
-		return fmt.Errorf("%w: there is no kind of condition %d", ErrInvalid, w.If.Kind)
+		return invalid("there is no kind of condition %d", w.If.Kind)
 	case w.TTL < 0 || w.TTL > MaxTTL:
-		return fmt.Errorf("%w: the time to live %v is not from 0, which is for ever, to %v", ErrInvalid, w.TTL, MaxTTL)
+		return invalid("the time to live %v is not from 0, which is for ever, to %v", w.TTL, MaxTTL)
 	case len(w.If.Value) > MaxValueBytes:
 		return &SizeError{What: "value", Size: len(w.If.Value), Limit: MaxValueBytes}
 	}

@@ -98,6 +98,7 @@ func TestRefusedWrites(t *testing.T) {
 		"too many":           {many, ErrInvalid},
 		"too large together": {large, &size},
 		"no key":             {one(Write{Bucket: "b"}), &size},
+		"no key is no write": {one(Write{Bucket: "b"}), ErrInvalid},
 		"long key":           {one(Write{Bucket: "b", Key: strings.Repeat("k", MaxKeyBytes+1)}), &size},
 		"large value":        {one(Write{Bucket: "b", Key: "k", Value: make([]byte, MaxValueBytes+1)}), &size},
 		"no bucket":          {one(Write{Key: "k"}), ErrInvalid},

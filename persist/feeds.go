@@ -155,7 +155,7 @@ func (s *Store) OpenFeed(mapping string) (Feed, error) {
 		}
 		bucket, ok := m.Bucket()
 		if !ok {
-			return fmt.Errorf("%w: the source %s is no bucket", ErrInvalid, m.Source)
+			return invalid("the source %s is no bucket", m.Source)
 		}
 		m.Start = "" // the oldest
 		if err := c.openFeed(m, bucket, s.now()); err != nil {

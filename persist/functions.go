@@ -32,7 +32,7 @@ func (s *Store) PutFunction(fn Function, expectRevision string, routes []Route) 
 			r.Function = fn.Name
 		}
 		if r.Function != fn.Name {
-			return Function{}, fmt.Errorf("%w: route %q is for function %s, not %s", ErrInvalid, r.Key(), r.Function, fn.Name)
+			return Function{}, invalid("route %q is for function %s, not %s", r.Key(), r.Function, fn.Name)
 		}
 		if err := checkRoute(r); err != nil {
 			return Function{}, err

@@ -24,20 +24,20 @@ func checkName(what, name string) error {
 
 func checkText(what, text string, limit int) error {
 	if text == "" {
-		return fmt.Errorf("%w: the %s is empty", ErrInvalid, what)
+		return invalid("the %s is empty", what)
 	}
 	if len(text) > limit {
-		return fmt.Errorf("%w: the %s has %d bytes, at most %d are stored", ErrInvalid, what, len(text), limit)
+		return invalid("the %s has %d bytes, at most %d are stored", what, len(text), limit)
 	}
 	for i := range len(text) {
 		if text[i] < ' ' || text[i] == 0x7f {
-			return fmt.Errorf("%w: the %s %q has a control character", ErrInvalid, what, text)
+			return invalid("the %s %q has a control character", what, text)
 		}
 	}
 	// It is in a key and in a record, and JSON would change it there: what is looked for
 	// with the record's would not be found.
 	if !utf8.ValidString(text) {
-		return fmt.Errorf("%w: the %s %q is not valid UTF-8", ErrInvalid, what, text)
+		return invalid("the %s %q is not valid UTF-8", what, text)
 	}
 	return nil
 }

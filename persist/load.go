@@ -106,7 +106,7 @@ func (s *Store) PutSetting(key, value string) error {
 		return err
 	}
 	if len(value) > maxSettingBytes {
-		return fmt.Errorf("%w: setting %s has %d bytes, at most %d are stored", ErrInvalid, key, len(value), maxSettingBytes)
+		return invalid("setting %s has %d bytes, at most %d are stored", key, len(value), maxSettingBytes)
 	}
 	err := s.update(len(value), func(c *change) error {
 		return c.putBytes(bucketSettings, []byte(key), []byte(value))

@@ -160,7 +160,7 @@ const MaxJobBatch = 100
 // out. Where the store fails all of them have that error.
 func (s *Store) EnqueueAll(jobs []Job, limits QueueLimits) ([]Job, []error) {
 	if len(jobs) > MaxJobBatch {
-		err := fmt.Errorf("%w: %d events are more than the %d of a batch", ErrInvalid, len(jobs), MaxJobBatch)
+		err := invalid("%d events are more than the %d of a batch", len(jobs), MaxJobBatch)
 		return make([]Job, len(jobs)), repeated(err, len(jobs))
 	}
 	checked, refused := slices.Clone(jobs), make([]error, len(jobs))
@@ -236,7 +236,7 @@ func (s *Store) checkJob(job *Job) error {
 		}
 	}
 	if job.Priority < 0 || job.Priority > MaxPriority {
-		return fmt.Errorf("%w: the priority %d is not 0 to %d", ErrInvalid, job.Priority, MaxPriority)
+		return invalid("the priority %d is not 0 to %d", job.Priority, MaxPriority)
 	}
 	if len(job.Payload) > MaxJobPayload {
 		return &SizeError{What: "event", Size: len(job.Payload), Limit: MaxJobPayload}

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"time"
 
 	bolt "go.etcd.io/bbolt"
@@ -17,8 +16,10 @@ import (
 // A batch is ready when it has as many jobs, or bytes, as it may, or when the first of
 // them to be due has waited for the window. A job that has failed or was interrupted is
 // a batch of its own, and waits for no window: whatever spoils a batch is thus alone
-// from the second attempt on, and takes no others with it. Of the jobs of one OrderKey
-// only the head waits to be leased, so a batch has one of each key at most.
+// from the second attempt on, and takes no others with it. One that was leased and could
+// not be run goes in a batch again, which waits for no window either: it has waited. Of
+// the jobs of one OrderKey only the head waits to be leased, so a batch has one of each
+// key at most.
 
 // Bounds of AsyncConfig.
 const (
@@ -47,11 +48,11 @@ func (a AsyncConfig) window() time.Duration {
 func (a AsyncConfig) checkBatches() error {
 	switch most := int(MaxBatchWindow / time.Second); {
 	case a.BatchSize < 0 || a.BatchSize > MaxBatchSize:
-		return fmt.Errorf("%w: a batch has up to %d events, not %d", ErrInvalid, MaxBatchSize, a.BatchSize)
+		return invalid("a batch has up to %d events, not %d", MaxBatchSize, a.BatchSize)
 	case a.BatchWindowSeconds < 0 || a.BatchWindowSeconds > most:
-		return fmt.Errorf("%w: the window of a batch is 0 to %d seconds, not %d", ErrInvalid, most, a.BatchWindowSeconds)
+		return invalid("the window of a batch is 0 to %d seconds, not %d", most, a.BatchWindowSeconds)
 	case a.BatchWindowSeconds > 0 && !a.batches():
-		return fmt.Errorf("%w: a window goes with batches of 2 or more events", ErrInvalid)
+		return invalid("a window goes with batches of 2 or more events")
 	}
 	return nil
 }
@@ -80,6 +81,7 @@ type filling struct {
 	rule   AsyncConfig
 	bytes  int
 	oldest time.Time // when the first of its jobs was due
+	waited bool      // one of its jobs was in a batch before
 }
 
 // gather finds up to limit runs of a function that has batches, in the order of their
@@ -92,7 +94,7 @@ func (q *queueBuckets) gather(function string, rules map[string]AsyncConfig, lim
 	ready, seen := 0, 0
 	cursor := q.due.Cursor()
 	k, v := cursor.Seek(prefix)
-	next := cursor.Next
+	var next func() (key, value []byte)
 	for ; k != nil && bytes.HasPrefix(k, prefix); k, v = next() {
 		next = cursor.Next
 		key, err := splitDueKey(k)
@@ -111,8 +113,8 @@ func (q *queueBuckets) gather(function string, rules map[string]AsyncConfig, lim
 		seen++
 		at := len(runs)
 		var job struct { // what tells where it goes
-			Qualifier             string
-			Failures, Interrupted int
+			Qualifier                       string
+			Attempts, Failures, Interrupted int
 		}
 		err = json.Unmarshal(v, &job)
 		rule, batched := rules[qualifierOrLatest(job.Qualifier)]
@@ -130,6 +132,7 @@ func (q *queueBuckets) gather(function string, rules map[string]AsyncConfig, lim
 		keys := append(runs[g.run].keys, bytes.Clone(k))
 		runs[g.run].keys = keys
 		g.bytes += len(q.payloads.Get(sequenceKey(key.sequence)))
+		g.waited = g.waited || job.Attempts > 0
 		if key.due.Before(g.oldest) {
 			g.oldest = key.due
 		}
@@ -140,7 +143,7 @@ func (q *queueBuckets) gather(function string, rules map[string]AsyncConfig, lim
 	}
 	for _, g := range open {
 		until := g.oldest.Add(g.rule.window())
-		if seen < maxBatchScan && until.After(req.Now) && g.oldest.Before(far) {
+		if seen < maxBatchScan && !g.waited && until.After(req.Now) && g.oldest.Before(far) {
 			out.waitUntil(until)
 			runs[g.run].keys = nil
 		}
@@ -185,7 +188,7 @@ func (c *change) takeBatch(q *queueBuckets, keys [][]byte, req LeaseRequest, out
 	for _, key := range keys {
 		job, err := q.load(key)
 		if errors.Is(err, ErrDamaged) {
-			if err := c.setAsideJobs(q, q.due, [][]byte{key}); err != nil {
+			if err := c.setAsideWaiting(q, [][]byte{key}, out); err != nil {
 				return nil, 0, err
 			}
 			continue

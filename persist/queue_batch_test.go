@@ -117,6 +117,43 @@ func TestBatchDamaged(t *testing.T) {
 	}))
 }
 
+// Where the jobs that a Lease may take are damaged, those behind them wait for no other
+// occasion: they are due still.
+func TestDamagedJobsHideNoOthers(t *testing.T) {
+	for _, function := range []string{"f", "g"} { // with batches and without
+		for name, jobs := range map[string][]Job{
+			"due":   {testJob(function, "x"), testJob(function, "y"), testJob(function, "good")},
+			"order": {{ID: "x", Function: function, OrderKey: "k"}, {ID: "good", Function: function, OrderKey: "k"}},
+		} {
+			t.Run(name+" "+function, func(t *testing.T) {
+				s, req := batchStore(t)
+				for i, job := range jobs {
+					job = put(t, s, job)
+					if i == len(jobs)-1 {
+						break
+					}
+					noErr(t, s.update(0, func(c *change) error {
+						c.wrote = true
+						return queueOf(c.tx).due.Put(dueKeyOf(job), []byte("{"))
+					}))
+				}
+				got := lease(t, s, req)
+				if len(got.Jobs)+len(got.Batches) > 0 || !got.More {
+					t.Fatalf("at first leased %+v", got)
+				}
+				req.Now = req.Now.Add(10 * time.Second)
+				got = lease(t, s, req)
+				for _, batch := range got.Batches {
+					got.Jobs = append(got.Jobs, batch...)
+				}
+				if ids(got.Jobs) != "good" || got.More {
+					t.Errorf("then leased %+v", got)
+				}
+			})
+		}
+	}
+}
+
 // Many leases end in one commit, but for those that it refuses.
 func TestSettleMany(t *testing.T) {
 	s, req := batchStore(t)

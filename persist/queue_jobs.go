@@ -54,7 +54,7 @@ func (s *Store) Jobs(query JobQuery) (jobs []QueuedJob, next string, err error) 
 			first++
 		}
 		if first == len(jobStates) {
-			return nil, "", fmt.Errorf("%w: the cursor is none of this list", ErrInvalid)
+			return nil, "", invalid("the cursor is none of this list")
 		}
 		after = []byte(query.After[1:])
 	}

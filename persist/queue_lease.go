@@ -55,8 +55,8 @@ type Leased struct {
 	Batches [][]Job
 	// Last is the function whose turn came last.
 	Last string
-	// More says that others are due, or may be, that only Limit, or the size of the
-	// events, kept here: Full and Next are then of some functions only.
+	// More says that others are due, or may be, that only Limit, the size of the events
+	// or a damaged record kept here: Full and Next are then of some functions only.
 	More bool
 	// Full names the functions of which others are due that their own bound kept
 	// here.
@@ -110,7 +110,7 @@ func (c *change) lease(req LeaseRequest) (Leased, error) {
 		return Leased{}, err
 	}
 	turns, damaged := c.candidates(q, names, req, &out)
-	if err := c.setAsideJobs(q, q.due, damaged); err != nil {
+	if err := c.setAsideWaiting(q, damaged, &out); err != nil {
 		return Leased{}, err
 	}
 	size := 0
@@ -140,7 +140,7 @@ func (c *change) lease(req LeaseRequest) (Leased, error) {
 			}
 			job, err := q.load(run.keys[0])
 			if errors.Is(err, ErrDamaged) {
-				if err := c.setAsideJobs(q, q.due, run.keys); err != nil {
+				if err := c.setAsideWaiting(q, run.keys, &out); err != nil {
 					return Leased{}, err
 				}
 				continue
@@ -250,6 +250,13 @@ func (c *change) take(q *queueBuckets, key []byte, job Job, now time.Time) (Job,
 		return Job{}, fmt.Errorf("delete from %s: %w", queueDue, err)
 	}
 	return job, q.putRunning(job)
+}
+
+// setAsideWaiting is setAsideJobs for those that Lease found. Others may be due in their
+// place, or behind them in an order: they are for the next Lease.
+func (c *change) setAsideWaiting(q *queueBuckets, keys [][]byte, out *Leased) error {
+	out.More = out.More || len(keys) > 0
+	return c.setAsideJobs(q, q.due, keys)
 }
 
 // setAsideJobs moves records of the queue that cannot be read to the bucket

@@ -2,6 +2,7 @@ package persist
 
 import (
 	"errors"
+	"fmt"
 	"time"
 )
 
@@ -16,6 +17,16 @@ var (
 	// control character in a key, more bytes than fit.
 	ErrInvalid = errors.New("not valid")
 )
+
+// invalid returns an ErrInvalid that says what is wrong and no more: clients are shown
+// it as it is.
+func invalid(format string, args ...any) error { return &invalidError{fmt.Sprintf(format, args...)} }
+
+type invalidError struct{ why string }
+
+func (e *invalidError) Error() string { return e.why }
+
+func (e *invalidError) Is(target error) bool { return target == ErrInvalid }
 
 // Latest is the version name of a function's unpublished code and settings.
 const Latest = "$LATEST"

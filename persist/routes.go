@@ -42,7 +42,7 @@ func checkRoute(r Route) error {
 	}
 	if r.Method == "" {
 		if strings.Contains(r.Path, " ") {
-			return fmt.Errorf("%w: the route path %q has a space and the route no method", ErrInvalid, r.Path)
+			return invalid("the route path %q has a space and the route no method", r.Path)
 		}
 		return nil
 	}
@@ -50,7 +50,7 @@ func checkRoute(r Route) error {
 		return err
 	}
 	if strings.Contains(r.Method, " ") {
-		return fmt.Errorf("%w: the route method %q has a space", ErrInvalid, r.Method)
+		return invalid("the route method %q has a space", r.Method)
 	}
 	return nil
 }

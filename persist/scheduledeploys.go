@@ -1,7 +1,6 @@
 package persist
 
 import (
-	"fmt"
 	"strings"
 )
 
@@ -27,7 +26,7 @@ func (c *change) checkDeployed(schedule *Schedule) error {
 	}
 	function := schedule.Target.Function
 	if schedule.Group != DefaultScheduleGroup || !strings.HasPrefix(schedule.Name, deployedPrefix(function)) {
-		return fmt.Errorf("%w: it is no schedule of a deploy of function %s, to judge by its name", ErrInvalid, function)
+		return invalid("it is no schedule of a deploy of function %s, to judge by its name", function)
 	}
 	return functionExists(c.tx, function)
 }

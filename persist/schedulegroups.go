@@ -88,7 +88,7 @@ func (s *Store) GetScheduleGroup(name string) (ScheduleGroup, error) {
 // or returns ErrNotFound. The default group cannot be removed: ErrInvalid.
 func (s *Store) DeleteScheduleGroup(name string) error {
 	if name == DefaultScheduleGroup {
-		return fmt.Errorf("%w: the schedule group %s always exists", ErrInvalid, name)
+		return invalid("the schedule group %s always exists", name)
 	}
 	return s.makeRoom(func(c *change) error {
 		if err := groupExists(c.tx, name); err != nil {

@@ -141,7 +141,7 @@ func (s *Store) UpdateSchedule(schedule Schedule) (Schedule, error) {
 // it goes on with the next.
 func (s *Store) SetScheduleState(group, name, state string) (Schedule, error) {
 	if state != ScheduleEnabled && state != ScheduleDisabled {
-		return Schedule{}, fmt.Errorf("%w: a schedule is %s or %s, not %q", ErrInvalid, ScheduleEnabled, ScheduleDisabled, state)
+		return Schedule{}, invalid("a schedule is %s or %s, not %q", ScheduleEnabled, ScheduleDisabled, state)
 	}
 	key := memberKey(group, name)
 	now := milli(s.now())
@@ -205,17 +205,17 @@ func checkSchedule(schedule Schedule) error {
 	}
 	switch {
 	case strings.Contains(schedule.Group, "/"): // Job.Schedule has one between the two
-		return fmt.Errorf("%w: the group name %q has a slash", ErrInvalid, schedule.Group)
+		return invalid("the group name %q has a slash", schedule.Group)
 	case schedule.Missed != "" && schedule.Missed != MissedOnce && schedule.Missed != MissedSkip && schedule.Missed != MissedAll:
-		return fmt.Errorf("%w: missed runs are %s, %s or %s, not %q", ErrInvalid, MissedSkip, MissedOnce, MissedAll, schedule.Missed)
+		return invalid("missed runs are %s, %s or %s, not %q", MissedSkip, MissedOnce, MissedAll, schedule.Missed)
 	case schedule.MissedMax < 0 || schedule.MissedMax > MaxMissedRuns || schedule.MissedMax > 0 && schedule.Missed != MissedAll:
-		return fmt.Errorf("%w: %d missed runs to make up for, which %s has, are not 1 to %d", ErrInvalid, schedule.MissedMax, MissedAll, MaxMissedRuns)
+		return invalid("%d missed runs to make up for, which %s has, are not 1 to %d", schedule.MissedMax, MissedAll, MaxMissedRuns)
 	case schedule.Overlap != "" && schedule.Overlap != OverlapAllow && schedule.Overlap != OverlapForbid:
-		return fmt.Errorf("%w: overlap is %s or %s, not %q", ErrInvalid, OverlapAllow, OverlapForbid, schedule.Overlap)
+		return invalid("overlap is %s or %s, not %q", OverlapAllow, OverlapForbid, schedule.Overlap)
 	case schedule.JitterSeconds < 0 || schedule.JitterSeconds > MaxJitterSeconds:
-		return fmt.Errorf("%w: the jitter of %d s is not 0 to %d", ErrInvalid, schedule.JitterSeconds, MaxJitterSeconds)
+		return invalid("the jitter of %d s is not 0 to %d", schedule.JitterSeconds, MaxJitterSeconds)
 	case schedule.JitterSeconds > 0 && schedule.WindowMinutes > 0:
-		return fmt.Errorf("%w: it has both a flexible time window and a jitter", ErrInvalid)
+		return invalid("it has both a flexible time window and a jitter")
 	}
 	return nil
 }

@@ -24,7 +24,7 @@ func (s *Store) Publish(name, description, expectRevision string) (fn Function, 
 			return err
 		}
 		if expectRevision == MustNotExist {
-			return fmt.Errorf("%w: a version cannot be published of a function that must not exist", ErrInvalid)
+			return invalid("a version cannot be published of a function that must not exist")
 		}
 		if err := checkRevision("function "+name, true, latest.RevisionID, expectRevision); err != nil {
 			return err
@@ -123,7 +123,7 @@ func (s *Store) Versions(name, after string, limit int) (fns []Function, more bo
 func keyAfter(name, version string) ([]byte, error) {
 	number, isVersion := versionNumber(version)
 	if !isVersion || number == noVersion {
-		return nil, fmt.Errorf("%w: %q is not a version", ErrInvalid, version)
+		return nil, invalid("%q is not a version", version)
 	}
 	return versionKey(name, number+1), nil
 }
@@ -151,7 +151,7 @@ func versionsFrom(tx *bolt.Tx, start, prefix []byte, limit int) (fns []Function,
 func (s *Store) DeleteVersion(name, version string) error {
 	number, isVersion := versionNumber(version)
 	if !isVersion || number == 0 {
-		return fmt.Errorf("delete version %q of function %s: %w: it is not a published version", version, name, ErrInvalid)
+		return fmt.Errorf("delete version %q of function %s: %w", version, name, invalid("it is not a published version"))
 	}
 	err := s.makeRoom(func(c *change) error {
 		if err := functionExists(c.tx, name); err != nil {

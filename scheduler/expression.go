@@ -30,7 +30,7 @@ func (e *ExpressionError) Error() string {
 //	30 0 8 * * MON-FRI          with seconds, which come first
 //	@hourly, @daily, @weekly    names of some of them
 //	@every 90s                  every so often; the first time is that long after the start
-//	CRON_TZ=Asia/Tokyo @daily   any of the last four in another time zone than the schedule's
+//	CRON_TZ=Asia/Tokyo @daily   any of the last four with their time zone, where the schedule names no other
 //
 // All are exact to the second, and understood in a time zone. Where the zone changes
 // its clocks:
@@ -75,6 +75,11 @@ func parseExpression(text, zone string, load func(name string) (*time.Location, 
 	own, rest, err := cutZone(text)
 	if err != nil {
 		return nil, err
+	}
+	// UTC beside another is none: that is what a schedule without a time zone is shown
+	// with, and what clients send back that change another of its members.
+	if own != "" && own != zone && zone != "" && zone != "UTC" {
+		return nil, badExpression(text, fmt.Sprintf("it names the time zone %.50s, and the schedule names %.50s; give one of them only", own, zone))
 	}
 	location, err := load(zone)
 	if err == nil && own != "" {
@@ -131,11 +136,11 @@ func loadZone(name string) (*time.Location, error) {
 		return time.UTC, nil
 	}
 	if name == "Local" || len(name) > maxZoneName {
-		return nil, badExpression(name, "it is not the name of a time zone")
+		return nil, badExpression(name, fmt.Sprintf("%.50q is not the name of a time zone; use a name such as Europe/Berlin", name))
 	}
 	location, err := time.LoadLocation(name)
 	if err != nil {
-		return nil, badExpression(name, "there is no such time zone; use a name such as Europe/Berlin")
+		return nil, badExpression(name, fmt.Sprintf("there is no time zone %s; use a name such as Europe/Berlin", name))
 	}
 	return location, nil
 }

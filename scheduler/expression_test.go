@@ -225,8 +225,24 @@ func TestExpressionRefuses(t *testing.T) {
 		}
 	}
 	for _, zone := range []string{"Local", "Mars/Olympus", "../../etc/passwd"} {
-		if e, err := ParseExpression("CRON_TZ="+zone+" @daily", ""); err == nil {
-			t.Errorf("zone %s: got %v", zone, e)
+		if err := (Expressions{}).Check("CRON_TZ="+zone+" @daily", ""); err == nil || !strings.Contains(err.Error(), zone) {
+			t.Errorf("zone %s: got error %v", zone, err)
+		}
+	}
+	const two = "it names the time zone Asia/Tokyo, and the schedule names Europe/Berlin; give one of them only"
+	for _, test := range []struct{ text, zone, want string }{
+		{"CRON_TZ=Asia/Tokyo @daily", "Europe/Berlin", two},
+		{"TZ=Asia/Tokyo 0 8 * * *", "Europe/Berlin", two},
+		{"CRON_TZ=Asia/Tokyo @daily", "Asia/Tokyo", ""},
+		{"CRON_TZ=Asia/Tokyo @daily", "UTC", ""}, // what a schedule without one is shown with
+		{"CRON_TZ=Asia/Tokyo @daily", "", ""},
+	} {
+		var got string
+		if err := (Expressions{}).Check(test.text, test.zone); err != nil {
+			got = err.Error()
+		}
+		if got != test.want {
+			t.Errorf("%s in %q: Check says %q, want %q", test.text, test.zone, got, test.want)
 		}
 	}
 	for text, ok := range map[string]bool{

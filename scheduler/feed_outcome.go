@@ -122,7 +122,7 @@ func (l *feedLane) failed(running context.Context, changes []persist.Change, ste
 	}
 	bisect := l.mapping.BisectBatch && len(changes) > 1
 	if bisect || l.mapping.MaxRetries >= 0 && failures > l.mapping.MaxRetries {
-		v.reason = fmt.Sprintf("the function failed %d times", failures)
+		v.reason = failedTimes(failures)
 		return 0, l.split(running, changes, step, v)
 	}
 	step.To = l.after(changes[0].Sequence - 1)

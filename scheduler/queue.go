@@ -157,8 +157,9 @@ func complete(job *persist.Job) {
 	job.Source = cmp.Or(job.Source, engine.SourceAsync.String())
 }
 
-// Wake has Run look for events that are due. Call it after one was stored by
-// other means than InvokeAsync.
+// Wake has Run look for events that are due. Call it after one was stored by other means
+// than InvokeAsync, and after a persist.AsyncConfig was: what waits for the window of a
+// batch may be ready now.
 func (q *Queue) Wake() {
 	select {
 	case q.wake <- struct{}{}:

@@ -116,11 +116,33 @@ func TestBatchFillsAndWaits(t *testing.T) {
 		if got := t.stats(); got.Jobs != 0 {
 			t.Errorf("left is %+v", got)
 		}
+		t.send("f", "6")
+		log.want(t, "the next window")
 		if _, err := t.store.PutAsyncConfig(persist.AsyncConfig{Function: "f"}); err != nil {
 			t.Fatal(err)
 		}
-		t.send("f", "6")
-		log.want(t, "after batches are off", "single 6")
+		t.queue.Wake()
+		log.want(t, "as batches are off", "single 6")
+		t.send("f", "7")
+		log.want(t, "after that", "single 7")
+	})
+}
+
+// A batch that was refused has waited for its window already, and waits for no other.
+func TestBatchRefused(t *testing.T) {
+	refusals := 1
+	log := &batchLog{reply: func([]string, *engine.Result, sqsEvent) error {
+		if refusals--; refusals >= 0 {
+			return engine.ErrThrottled
+		}
+		return nil
+	}}
+	inBatches(t, log, persist.AsyncConfig{BatchSize: 3, BatchWindowSeconds: 300}, func(t *queueTest) {
+		t.submitBatch(events("1 2")...)
+		time.Sleep(300 * time.Second)
+		log.want(t, "the first time", "[1 2] 5m0s")
+		time.Sleep(2 * time.Second)
+		log.want(t, "again", "[1 2] 5m1s")
 	})
 }
 
@@ -311,7 +333,7 @@ func TestBatchPoliciesOfJobs(t *testing.T) {
 		t.submitBatch(jobs...)
 		time.Sleep(100 * time.Second)
 		log.want(t, "the batch", "[once usual] 1m40s")
-		want := []string{"f old: the event is older than 1m0s; ", "f once: the function failed 1 times; f: ValueError: no"}
+		want := []string{"f old: the event is older than 1m0s; ", "f once: the function failed once; f: ValueError: no"}
 		if got := t.letters(); !slices.Equal(got, want) {
 			t.Errorf("dead letters %q, want %q", got, want)
 		}

@@ -32,8 +32,16 @@ func (q *Queue) failed(job persist.Job, p policy, o outcome) ending {
 		return retry(job, wallClock().Add(jitter(backOff(job.Failures-1, firstRetry))))
 	}
 	o.condition, o.invoked = conditionExhausted, true
-	o.reason = fmt.Sprintf("the function failed %d times", job.Failures)
+	o.reason = failedTimes(job.Failures)
 	return q.giveUp(job, p, o)
+}
+
+// failedTimes is why something is given up on which a function failed n times.
+func failedTimes(n int) string {
+	if n == 1 {
+		return "the function failed once"
+	}
+	return fmt.Sprintf("the function failed %d times", n)
 }
 
 // giveUp ends an event that is not tried again.

@@ -78,14 +78,14 @@ func TestQueuePolicy(t *testing.T) {
 		runs   int
 		reason string
 	}{
-		{"no retries", persist.AsyncConfig{MaxRetries: &none}, persist.Job{}, valueError(), 1, "the function failed 1 times"},
+		{"no retries", persist.AsyncConfig{MaxRetries: &none}, persist.Job{}, valueError(), 1, "the function failed once"},
 		{"one retry", persist.AsyncConfig{MaxRetries: &one}, persist.Job{}, valueError(), 2, "the function failed 2 times"},
-		{"a job may narrow", persist.AsyncConfig{MaxRetries: &one}, persist.Job{MaxRetries: &none}, valueError(), 1, "the function failed 1 times"},
-		{"and not widen", persist.AsyncConfig{MaxRetries: &none}, persist.Job{MaxRetries: &one}, valueError(), 1, "the function failed 1 times"},
+		{"a job may narrow", persist.AsyncConfig{MaxRetries: &one}, persist.Job{MaxRetries: &none}, valueError(), 1, "the function failed once"},
+		{"and not widen", persist.AsyncConfig{MaxRetries: &none}, persist.Job{MaxRetries: &one}, valueError(), 1, "the function failed once"},
 		{"too old to be tried again", persist.AsyncConfig{MaxAgeSeconds: 60}, persist.Job{}, valueError(), 2, "the event is older than 1m0s"},
 		{"too old for the job", persist.AsyncConfig{MaxAgeSeconds: 3600}, persist.Job{MaxAgeSeconds: 30}, valueError(), 1, "the event is older than 30s"},
-		{"timeout", persist.AsyncConfig{MaxRetries: &none}, persist.Job{}, &engine.TimeoutError{After: time.Second}, 1, "the function failed 1 times"},
-		{"trap", persist.AsyncConfig{MaxRetries: &none}, persist.Job{}, &engine.TrapError{Code: "unreachable"}, 1, "the function failed 1 times"},
+		{"timeout", persist.AsyncConfig{MaxRetries: &none}, persist.Job{}, &engine.TimeoutError{After: time.Second}, 1, "the function failed once"},
+		{"trap", persist.AsyncConfig{MaxRetries: &none}, persist.Job{}, &engine.TrapError{Code: "unreachable"}, 1, "the function failed once"},
 		{"no such version", persist.AsyncConfig{}, persist.Job{Qualifier: "9"}, engine.ErrNotFound, 1, "there is no such function or version: function not found"},
 		{"too large", persist.AsyncConfig{}, persist.Job{}, engine.ErrTooLarge, 1, "the function does not take the event: payload exceeds the size limit"},
 	} {

@@ -22,6 +22,8 @@ func TestListFeeds(t *testing.T) {
 	}
 	id := n.want(http.StatusAccepted, "POST", mappingsPath, object{"FunctionName": "hello", "EventSourceArn": bucketARN("orders"), "StartingPosition": "LATEST", "ParallelizationFactor": 2}).text(t, "UUID")
 	n.want(http.StatusAccepted, "POST", mappingsPath, object{"FunctionName": "hello", "EventSourceArn": topic})
+	n.refused(http.StatusConflict, codeConflict, "ledge feed rm "+id, "PUT", "/v1/kv/orders", object{"Stream": false})
+	n.refused(http.StatusConflict, codeConflict, "ledge feed rm "+id, "DELETE", "/v1/kv/orders", nil)
 	for _, key := range []string{"a", "b", "c"} {
 		if _, err := n.store.Data().Write(persist.Origin{}, []persist.Write{{Bucket: "orders", Key: key, Kind: persist.WritePut, Value: []byte(key)}}); err != nil {
 			t.Fatal(err)

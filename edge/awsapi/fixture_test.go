@@ -83,6 +83,7 @@ type fakeQueue struct {
 	ids    []string
 	err    error          // of InvokeAsync; where there is one, the others find the queue full
 	store  *persist.Store // of what is not sent with InvokeAsync
+	woken  int
 }
 
 func (q *fakeQueue) InvokeAsync(function, qualifier string, id engine.RequestID, payload []byte) error {
@@ -121,6 +122,8 @@ func (q *fakeQueue) PurgeJobs(_ context.Context, function string) (int, error) {
 	removed, _, err := q.store.PurgeJobs(function)
 	return removed, err
 }
+
+func (q *fakeQueue) Wake() { q.woken++ }
 
 // fakeExpressions takes what begins as an expression does.
 type fakeExpressions struct{}

@@ -223,9 +223,28 @@ func (a *api) putBucket(w http.ResponseWriter, r *http.Request) error {
 		set(&settings.WhenFull, req.WhenFull)
 	})
 	if err != nil {
-		return dataFault(err, name)
+		return a.bucketFault(err, name)
 	}
 	return a.writeBucket(w, name)
+}
+
+// bucketFault is the answer to an error of a change of a bucket. A feed that stands in
+// its way it names as people know it, by the command that removes it.
+func (a *api) bucketFault(err error, bucket string) error {
+	if !errors.Is(err, persist.ErrConflict) {
+		return dataFault(err, bucket)
+	}
+	mappings, readErr := a.Store.Mappings()
+	if readErr != nil {
+		return errors.Join(err, readErr)
+	}
+	for _, m := range mappings {
+		if source, isFeed := m.Bucket(); isFeed && source == bucket {
+			return conflict(fmt.Sprintf("bucket %s must keep its stream: the feed %s delivers its changes to the function %s; to remove the feed: ledge feed rm %s",
+				bucket, m.ID, m.Function, m.ID))
+		}
+	}
+	return dataFault(err, bucket)
 }
 
 // changeBucket edits the settings of a bucket, those of a new one where there is none.
@@ -250,7 +269,7 @@ func (a *api) deleteBucket(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if err := a.Data.DeleteBucket(name); err != nil {
-		return dataFault(err, name)
+		return a.bucketFault(err, name)
 	}
 	w.WriteHeader(http.StatusNoContent)
 	return nil

@@ -32,6 +32,8 @@ type jobQueue interface {
 	RetryDeadLetter(number uint64) (persist.Job, error)
 	DeleteJob(number uint64) error
 	PurgeJobs(ctx context.Context, function string) (removed int, err error)
+	// Wake has it look again for what is due, after a setting that says when changed.
+	Wake()
 }
 
 // queueOperations are those for events that wait or run. A key that is for some

@@ -280,5 +280,8 @@ func (a *api) putQueueSettings(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return a.functionNotFound(err, name, qualifier)
 	}
+	if a.Async != nil {
+		a.Async.Wake() // what waits for a window may be ready now
+	}
 	return restjson.WriteJSON(w, http.StatusOK, settingsOf(stored))
 }

@@ -186,11 +186,18 @@ func TestQueueSettings(t *testing.T) {
 			}
 		}
 	}
+	woken := n.queue.woken
+	if woken != 10 { // a batch that waits for its window may be ready with each of them
+		t.Errorf("the queue was woken %d times", woken)
+	}
 	for _, bad := range []string{`{"BatchSize":1001}`, `{"BatchSize":-1}`, `{"BatchSize":2,"BatchWindowSeconds":301}`, `{"BatchSize":2,"BatchWindowSeconds":-1}`, `{"BatchWindowSeconds":5}`} {
 		n.refused(400, codeInvalid, "batch", "PUT", "/v1/queue/hello/settings", []byte(bad))
 	}
 	n.refused(404, codeNotFound, "", "PUT", "/v1/queue/nobody/settings", []byte(`{"Ordered":true}`))
 	n.refused(404, codeNotFound, "", "GET", "/v1/queue/nobody/settings", nil)
+	if n.queue.woken != woken {
+		t.Error("the queue was woken for settings that were refused")
+	}
 }
 
 func TestRetryDeadLetter(t *testing.T) {

@@ -61,6 +61,17 @@ func TestKeysOverAnOpenConnection(t *testing.T) {
 	}
 }
 
+func TestKeyThatExists(t *testing.T) {
+	n := newNode(t, map[string]http.HandlerFunc{"POST /v1/keys": failure(409, awsConflict, `There is an access key \"laptop\" already. Choose another name, or rotate that one.`)})
+	n.run("keys", "create", "laptop").want(t, 1, "",
+		"ledge: there is a key \"laptop\" already\n  choose another name; or give that one a new secret: ledge keys rotate laptop\n")
+}
+
+func TestTooManyKeys(t *testing.T) {
+	n := newNode(t, map[string]http.HandlerFunc{"POST /v1/keys": failure(409, awsConflict, "The node has 1000 access keys already.")})
+	n.run("keys", "create", "laptop").want(t, 1, "", "ledge: The node has 1000 access keys already\n  see which there are: ledge keys ls\n")
+}
+
 func TestKeysWithoutASecret(t *testing.T) {
 	n := newNode(t, map[string]http.HandlerFunc{"POST /v1/keys": reply(201, `{"Id":"X"}`)})
 	if o := n.run("keys", "create", "x", "--env"); o.exit != 1 || o.stdout != "" || !strings.Contains(o.stderr, "no secret in it") {

@@ -14,6 +14,7 @@ const (
 	awsConflict      = "ResourceConflictException"
 	awsBadContent    = "InvalidRequestContentException"
 	awsTooLarge      = "RequestTooLargeException"
+	awsBodyTooLarge  = "RequestEntityTooLargeException" // of a body that the node does not read
 	awsThrottled     = "TooManyRequestsException"
 	awsPrecondition  = "PreconditionFailedException"
 	awsNotSupported  = "NotImplementedException"
@@ -68,10 +69,15 @@ func (c *client) decodeAPIError(resp *http.Response, text []byte) error {
 
 // explain adds what to do about a failure that no command knows better.
 func (e *apiError) explain() *Error {
-	told := &Error{Code: e.Code, Message: strings.TrimRight(e.Message, ".\n"), Err: e}
+	told := &Error{Code: e.Code, Message: withoutStop(e.Message), Err: e}
 	switch {
 	case e.identityHint() != "":
 		told.Hint = e.identityHint()
+	case e.Code == awsThrottled && strings.Contains(e.Message, "queue is full"): // the code is that of other throttles too
+		told.Hint = "see what waits: ledge queue ls; remove what nobody needs: ledge queue purge;\n" +
+			"or start the node with more room: ledge serve --queue-jobs N --queue-bytes SIZE, or with --queue-when-full drop-oldest"
+	case e.Code == awsNotFound && strings.Contains(e.Message, "no dead letter"):
+		told.Hint = "see which events were given up: ledge failed ls"
 	case e.Code == awsTooLarge || e.Status == http.StatusRequestEntityTooLarge:
 		told.Hint = "send less, or put large data into the function's code or behind a URL"
 	case e.Code == awsThrottled:
@@ -98,10 +104,27 @@ func (e *apiError) explain() *Error {
 	return told
 }
 
+// withoutStop cuts the full stop of a sentence. That of "function." stays: it is a
+// part of how buckets are called.
+func withoutStop(message string) string {
+	message = strings.TrimRight(message, "\n")
+	if strings.HasSuffix(message, " "+ownBucket) {
+		return message
+	}
+	return strings.TrimRight(message, ".")
+}
+
 // isCode reports whether err is a reply with that code.
 func isCode(err error, code string) (*apiError, bool) {
 	var e *apiError
 	found := errors.As(err, &e) && e.Code == code
+	return e, found
+}
+
+// errorOf reports whether err is a reply with that status.
+func errorOf(err error, status int) (*apiError, bool) {
+	var e *apiError
+	found := errors.As(err, &e) && e.Status == status
 	return e, found
 }
 

@@ -165,7 +165,11 @@ func (a *app) apiRoot(ctx context.Context, c *client, r request) error {
 	if root.ApiId == "" {
 		return a.write([]byte("no API answers at the node's root\n"))
 	}
-	text := fmt.Sprintf("%s/%s answers at %s/", root.ApiId, root.Stage, c.routesURL(ctx))
+	where := "the node's root"
+	if node := c.routesURL(ctx); node != "" {
+		where = node + "/"
+	}
+	text := fmt.Sprintf("%s/%s answers at %s", root.ApiId, root.Stage, where)
 	return a.write([]byte(oneLine(text) + "\n"))
 }
 

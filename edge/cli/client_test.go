@@ -42,6 +42,11 @@ func TestErrorsOfTheNode(t *testing.T) {
 			"ledge: not from here\n  the node does not take this from here; on the node itself use its socket: --data DIR\n"},
 		{"unknown operation", failure(501, awsNotSupported, "no such operation"),
 			"ledge: no such operation\n  the node may be older than this command: compare them with ledge version\n"},
+		{"full queue", failure(429, awsThrottled, "Rate Exceeded: queue is full: it holds 5 events"),
+			"ledge: Rate Exceeded: queue is full: it holds 5 events\n  see what waits: ledge queue ls; remove what nobody needs: ledge queue purge;\n" +
+				"  or start the node with more room: ledge serve --queue-jobs N --queue-bytes SIZE, or with --queue-when-full drop-oldest\n"},
+		{"a name with a dot", failure(400, "InvalidParameterValueException", "a name does not begin with function."),
+			"ledge: a name does not begin with function.\n"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			n := newNode(t, map[string]http.HandlerFunc{"GET /2015-03-31/functions/hello": c.answer})
@@ -93,6 +98,11 @@ func TestHostileAnswers(t *testing.T) {
 			"ledge: the answer of NODE broke off: the other side closed it\n  the appliance may have stopped; see its output, and: ledge version\n"},
 		{"hang-up", raw(""),
 			"ledge: lost the connection to the appliance at NODE: the other side closed it\n  it may have stopped; see its output, and: ledge version\n"},
+		{"full queue", failure(429, awsThrottled, "Rate Exceeded: queue is full: it holds 5 events"),
+			"ledge: Rate Exceeded: queue is full: it holds 5 events\n  see what waits: ledge queue ls; remove what nobody needs: ledge queue purge;\n" +
+				"  or start the node with more room: ledge serve --queue-jobs N --queue-bytes SIZE, or with --queue-when-full drop-oldest\n"},
+		{"a name with a dot", failure(400, "InvalidParameterValueException", "a name does not begin with function."),
+			"ledge: a name does not begin with function.\n"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			n := newNode(t, map[string]http.HandlerFunc{"GET /2015-03-31/functions/hello": c.answer})
@@ -190,7 +200,7 @@ func TestRoutesURL(t *testing.T) {
 	for listen, want := range map[string]string{
 		`":8080"`: "http://localhost:8080", `"0.0.0.0:9"`: "http://localhost:9", `"[::]:80"`: "http://localhost",
 		`"10.1.2.3:80"`: "http://10.1.2.3", `"[fd00::1]:80"`: "http://[fd00::1]", `"[fd00::1]:81"`: "http://[fd00::1]:81",
-		`""`: "http://localhost:8080", `"nonsense"`: "http://localhost:8080", `":x"`: "http://localhost:8080", `5`: "http://localhost:8080",
+		`""`: "", `"nonsense"`: "", `":x"`: "", `5`: "", // not known, so not guessed
 	} {
 		n := newNode(t, map[string]http.HandlerFunc{"GET /v1/version": reply(200, `{"HTTP":`+listen+`}`)})
 		if got := (&app{now: time.Now}).socketClient(n.data).routesURL(t.Context()); got != want {

@@ -78,6 +78,33 @@ route:        POST /raw to live (raw)
 	}
 }
 
+// TestRestrictedKey: a key for some functions may see neither the routes nor the node's
+// address; it shows and removes what is its own.
+func TestRestrictedKey(t *testing.T) {
+	denied := failure(403, awsDenied, "User: key/r is not authorized to perform: ledge:ListRoutes on resource: this node")
+	n := newNode(t, map[string]http.HandlerFunc{
+		"GET /2015-03-31/functions/hello":      reply(200, `{"Configuration":`+helloConfig+`,"Code":{}}`),
+		"DELETE /2015-03-31/functions/hello":   reply(204, ""),
+		"GET /v1/routes":                       denied,
+		"PUT /v1/routes":                       reply(200, `{"Route":"GET /c","Function":"hello"}`),
+		"GET /v1/version":                      denied,
+		"POST /2021-10-31/functions/hello/url": reply(201, `{"FunctionUrl":"http://abc.lambda-url.us-east-1.localhost:8080/"}`),
+	})
+	if o := n.run("get", "hello"); o.exit != 0 || !strings.Contains(o.stdout, "says hello") || strings.Contains(o.stdout, "route:") {
+		t.Errorf("exit %d: %s%s", o.exit, o.stdout, o.stderr)
+	}
+	if o := n.run("get", "hello", "--json"); o.exit != 0 || strings.Contains(o.stdout, "Routes") {
+		t.Errorf("exit %d: %s%s", o.exit, o.stdout, o.stderr)
+	}
+	n.run("rm", "hello").want(t, 0, "removed hello\n", "")
+	n.run("route", "add", "GET /c", "hello").want(t, 0, "added route GET /c to hello\n", "")
+	n.run("url", "create", "hello").want(t, 0, "http://abc.lambda-url.us-east-1.localhost:8080/\n", "")
+	reply := deployReply{Created: true, Routes: []route{{Route: "GET /c", Function: "hello"}}}
+	if text := string(describeDeploy(reply, "hello", "", "")); strings.Contains(text, "curl") || !strings.HasSuffix(text, "route:        GET /c\n") {
+		t.Errorf("deploy says %s", text)
+	}
+}
+
 func TestRemove(t *testing.T) {
 	n := newNode(t, map[string]http.HandlerFunc{
 		"GET /v1/routes":                                 reply(200, someRoutes),

@@ -7,7 +7,8 @@ import (
 )
 
 // describeDeploy tells what came of a deploy. found is the file in which the
-// handler was found, if it was looked for.
+// handler was found, if it was looked for; address is where the node's routes answer,
+// if that is known.
 func describeDeploy(reply deployReply, name, address, found string) []byte {
 	fn, d := reply.Function, reply.Deployment
 	var f fields
@@ -57,6 +58,12 @@ func describeDeploy(reply deployReply, name, address, found string) []byte {
 	if len(reply.Routes) == 0 {
 		fmt.Fprintf(&f.b, "\nNo route leads to it yet. Call it, or add a route:\n")
 		fmt.Fprintf(&f.b, "  ledge invoke %s --payload '{}'\n  ledge route add 'GET /%s' %s\n", name, name, name)
+		return f.b.Bytes()
+	}
+	if address == "" { // it is not known where to call them
+		for _, r := range reply.Routes {
+			f.add("route", r.Route)
+		}
 		return f.b.Bytes()
 	}
 	f.b.WriteString("\n")

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"regexp"
+	"strconv"
 	"strings"
 	"time"
 
@@ -107,7 +108,7 @@ func (a *app) feedAddCommand() *cobra.Command {
 	textFlag(flags, &f.window, "window", "DURATION", "how long to wait for a batch to fill, up to 5m (default 0s)")
 	listFlag(flags, &f.filters, "filter", "JSON", "pattern of records that are wanted")
 	flags.IntVar(&f.retries, "retries", 0, "how often a batch that fails is tried again; -1 for as long as its changes are kept (default -1)")
-	textFlag(flags, &f.maxAge, "max-age", "DURATION", "how old a change may be that is tried again, at least 1m (default a day)")
+	textFlag(flags, &f.maxAge, "max-age", "DURATION", "how old a change may be that is tried again, 1m to 168h (default a day)")
 	flags.BoolVar(&f.bisect, "bisect", false, "split a batch that fails, to find the change that is the cause")
 	flags.BoolVar(&f.partial, "partial", false, "the function reports which records failed (batchItemFailures)")
 	flags.IntVar(&f.parallel, "parallel", 0, "batches at a time, 1 to 10, each of other keys (default 1)")
@@ -118,6 +119,16 @@ func (a *app) feedAddCommand() *cobra.Command {
 	})
 	return cmd
 }
+
+// Bounds of what a feed may be told, as the node has them, which are Lambda's.
+const (
+	maxFeedBatch   = 10_000
+	maxFeedWindow  = 5 * time.Minute
+	maxFeedRetries = 10_000
+	maxFeedLanes   = 10
+	minFeedAge     = time.Minute
+	maxFeedAge     = 7 * 24 * time.Hour
+)
 
 // request makes of the flags what the node is asked for.
 func (f *feedFlags) request(cmd *cobra.Command, t target, source string) (newFeed, error) {
@@ -138,21 +149,28 @@ func (f *feedFlags) request(cmd *cobra.Command, t target, source string) (newFee
 	default:
 		return newFeed{}, usagef("a feed starts at the oldest or the newest change, not at %q", f.start)
 	}
-	for flag, number := range map[string]struct {
-		value int
-		at    **int
+	for _, number := range []struct {
+		flag               string
+		value, least, most int
+		at                 **int
 	}{
-		"batch": {f.batch, &wanted.BatchSize}, "retries": {f.retries, &wanted.MaximumRetryAttempts}, "parallel": {f.parallel, &wanted.ParallelizationFactor},
+		{"batch", f.batch, 1, maxFeedBatch, &wanted.BatchSize},
+		{"retries", f.retries, -1, maxFeedRetries, &wanted.MaximumRetryAttempts},
+		{"parallel", f.parallel, 1, maxFeedLanes, &wanted.ParallelizationFactor},
 	} {
-		if cmd.Flags().Changed(flag) {
+		switch {
+		case !cmd.Flags().Changed(number.flag):
+		case number.value < number.least || number.value > number.most:
+			return newFeed{}, usagef("--%s: %d is not from %d to %d", number.flag, number.value, number.least, number.most)
+		default:
 			*number.at = &number.value
 		}
 	}
 	var err error
-	if wanted.MaximumBatchingWindowInSeconds, err = wholeSeconds("window", f.window); err != nil {
+	if wanted.MaximumBatchingWindowInSeconds, err = wholeSeconds("window", f.window, 0, maxFeedWindow); err != nil {
 		return newFeed{}, err
 	}
-	if wanted.MaximumRecordAgeInSeconds, err = wholeSeconds("max-age", f.maxAge); err != nil {
+	if wanted.MaximumRecordAgeInSeconds, err = wholeSeconds("max-age", f.maxAge, minFeedAge, maxFeedAge); err != nil {
 		return newFeed{}, err
 	}
 	if f.partial {
@@ -173,9 +191,9 @@ func (f *feedFlags) request(cmd *cobra.Command, t target, source string) (newFee
 	return wanted, nil
 }
 
-// wholeSeconds reads a duration in the unit that the node takes; nil where the flag
-// was not given.
-func wholeSeconds(flag, text string) (*int, error) {
+// wholeSeconds reads a duration in the unit that the node takes, which is held to its
+// bounds; nil where the flag was not given.
+func wholeSeconds(flag, text string, least, most time.Duration) (*int, error) {
 	if text == "" {
 		return nil, nil
 	}
@@ -186,8 +204,22 @@ func wholeSeconds(flag, text string) (*int, error) {
 	if d%time.Second != 0 {
 		return nil, usagef("--%s: %s is not a whole number of seconds", flag, text)
 	}
+	if d < least || d > most {
+		return nil, usagef("--%s: %s is not from %s to %s", flag, text, shortDuration(least), shortDuration(most))
+	}
 	seconds := int(d / time.Second)
 	return &seconds, nil
+}
+
+// shortDuration writes a duration as people do: 5m, not 5m0s.
+func shortDuration(d time.Duration) string {
+	switch {
+	case d >= time.Hour && d%time.Hour == 0:
+		return strconv.Itoa(int(d/time.Hour)) + "h"
+	case d >= time.Minute && d%time.Minute == 0:
+		return strconv.Itoa(int(d/time.Minute)) + "m"
+	}
+	return d.String()
 }
 
 // filtersOf returns patterns, each narrowed to keys that begin with prefix; nil where

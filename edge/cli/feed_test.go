@@ -127,10 +127,29 @@ func TestFeedAdd(t *testing.T) {
 	}
 	n := newNode(t, map[string]http.HandlerFunc{"POST " + pathMappings: failure(409, awsConflict, "exists.")})
 	n.run("feed", "add", "hello", "orders").want(t, 1, "", "ledge: exists\n  see it with: ledge feed ls; a bucket feeds a function once, with up to five filters\n")
+	for flag, why := range map[string]string{
+		"--batch=x":                    `--batch: "x" is not a whole number`,
+		"--batch=99999999999999999999": `--batch: "99999999999999999999" is too large or too small a number`,
+		"--bisect=perhaps":             `--bisect: "perhaps" is neither true nor false`,
+		"--batch=0":                    "--batch: 0 is not from 1 to 10000",
+		"--parallel=11":                "--parallel: 11 is not from 1 to 10",
+		"--retries=-2":                 "--retries: -2 is not from -1 to 10000",
+		"--window=10m":                 "--window: 10m is not from 0s to 5m",
+		"--max-age=5s":                 "--max-age: 5s is not from 1m to 168h",
+	} {
+		if o := n.run("feed", "add", "hello", "orders", flag); o.exit != 2 || !strings.HasPrefix(o.stderr, "ledge: "+why+"\n") {
+			t.Errorf("%s: exit %d: %s", flag, o.exit, o.stderr)
+		}
+	}
+	if o := n.run("queue", "batch", "hello", "5", "--window", "soon"); o.exit != 2 || !strings.HasPrefix(o.stderr, `ledge: --window: "soon" is not a duration; `) {
+		t.Errorf("exit %d: %s", o.exit, o.stderr)
+	}
 	n = newNode(t, map[string]http.HandlerFunc{"POST " + pathMappings: failure(404, awsNotFound, "Function not found")})
 	n.run("feed", "add", "gone", "orders").want(t, 1, "", "ledge: function gone not found\n  see what is there: ledge ls\n")
 	for _, bad := range [][]string{
 		{"hello"}, {"hello", ""}, {"hello", "/x"}, {"hello", "-x"}, {"../x", "orders"}, {"hello", "orders", "--start", "now"}, {"hello", "orders", "--window", "1.5s"},
+		{"hello", "orders", "--batch", "0"}, {"hello", "orders", "--batch", "10001"}, {"hello", "orders", "--batch", "x"}, {"hello", "orders", "--parallel", "11"},
+		{"hello", "orders", "--retries", "-2"}, {"hello", "orders", "--window", "10m"}, {"hello", "orders", "--max-age", "5s"}, {"hello", "orders", "--max-age", "169h"},
 		{"hello", "orders", "--max-age", "old"}, {"hello", "orders", "--on-failure", "a b"}, {"hello", "orders/x", "--filter", "["}, {"hello", "orders/x", "--filter", "null"},
 		{"hello", "orders/x", "--filter", `{"dynamodb":1}`}, {"hello", "orders/x", "--filter", `{"dynamodb":{"Keys":{"key":{"S":["y"]}}}}`},
 	} {

@@ -191,7 +191,7 @@ func (a *app) getCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:     "get NAME[:QUALIFIER]",
 		Short:   "Show a function's settings and routes",
-		Long:    "Show the settings of a function, or of one of its versions or aliases, and the\nroutes that lead to it.",
+		Long:    "Show the settings of a function, or of one of its versions or aliases, and the\nroutes that lead to it, which a key for some functions does not see.",
 		Example: "  ledge get hello\n  ledge get hello:3 --json",
 		Args:    arguments("NAME"),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -220,13 +220,17 @@ func (a *app) get(ctx context.Context, c *client, t target) error {
 	if err := json.Unmarshal(reply.Configuration, &f); err != nil {
 		return &Error{Code: codeBadAnswer, Message: fmt.Sprintf("the answer of %s holds no configuration: %s", c.node, excerpt(raw)), Err: err}
 	}
-	all, err := c.routes(ctx)
+	all, err := c.visibleRoutes(ctx)
 	if err != nil {
 		return err
 	}
 	routes := routesOf(all, t.Name)
 	if a.json {
-		return a.writeJSON(map[string]any{"Configuration": reply.Configuration, "Routes": routes})
+		shown := map[string]any{"Configuration": reply.Configuration}
+		if all != nil {
+			shown["Routes"] = routes
+		}
+		return a.writeJSON(shown)
 	}
 	return a.write(describeFunction(f, routes))
 }
@@ -327,7 +331,7 @@ type removed struct {
 func (a *app) remove(ctx context.Context, c *client, targets []target) error {
 	gone := []removed{}
 	failure := func() error {
-		routes, err := c.routes(ctx)
+		routes, err := c.visibleRoutes(ctx)
 		if err != nil {
 			return err
 		}

@@ -37,7 +37,8 @@ func (a *app) urlCommand() *cobra.Command {
 }
 
 // byPath is the same address by the node's own name: what serves a host name
-// serves the path too, and no resolver needs to know it.
+// serves the path too, and no resolver needs to know it. Without a name it is only the
+// path.
 func (u functionURL) byPath(node string) string {
 	address, err := url.Parse(u.FunctionURL)
 	if err != nil {
@@ -101,11 +102,16 @@ func (a *app) urlCreateCommand() *cobra.Command {
 			if a.json {
 				return a.writeJSON(json.RawMessage(raw))
 			}
-			address := oneLine(shellQuote(made.byPath(c.routesURL(cmd.Context()))))
-			text := oneLine(made.FunctionURL) + "\n\n  curl " + address + "\n"
-			if iam {
-				text = oneLine(made.FunctionURL) + "\n\n  curl --aws-sigv4 aws:amz:" + defaultRegion + ":lambda " +
+			node := c.routesURL(cmd.Context())
+			address := oneLine(shellQuote(made.byPath(node)))
+			text := oneLine(made.FunctionURL) + "\n"
+			switch {
+			case node == "": // nothing that could be tried from here
+			case iam:
+				text += "\n  curl --aws-sigv4 aws:amz:" + defaultRegion + ":lambda " +
 					`--user "$AWS_ACCESS_KEY_ID:$AWS_SECRET_ACCESS_KEY" ` + address + "\n"
+			default:
+				text += "\n  curl " + address + "\n"
 			}
 			return a.write([]byte(text))
 		},

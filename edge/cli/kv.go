@@ -76,7 +76,15 @@ func (a *app) kvCommand() *cobra.Command {
 func itemFault(err error, p *place, key string) error {
 	if e, missing := isCode(err, awsNotFound); missing {
 		told := e.explain()
-		told.Hint = "see which keys there are: ledge kv list " + p.flags() + "; and which buckets: ledge kv buckets"
+		told.Hint = "see which keys there are: ledge kv list " + p.flags() + "; and which " + p.others()
+		return told
+	}
+	if e, tooLarge := errorOf(err, http.StatusRequestEntityTooLarge); tooLarge {
+		told := e.explain()
+		told.Hint = "a value has at most 1 MB and a key 1024 bytes: put what is larger under several keys"
+		if e.Code == awsBodyTooLarge { // of which the node has not read more
+			told.Message = "the value is larger than 1 MB"
+		}
 		return told
 	}
 	if e, changed := isCode(err, awsPrecondition); changed {

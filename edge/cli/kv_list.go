@@ -114,6 +114,9 @@ func (a *app) kvList(ctx context.Context, c *client, at *place, bucket string, w
 		if e, missing := isCode(err, awsNotFound); missing {
 			told := e.explain()
 			told.Hint = "a bucket comes to be with its first key; see which there are: ledge kv buckets"
+			if at.function != "" {
+				told.Hint = "a bucket comes to be with its first key; see which functions there are: ledge ls"
+			}
 			return told
 		}
 		return err

@@ -45,6 +45,14 @@ func (p *place) flags() string {
 	return "--bucket " + p.bucket
 }
 
+// others are the buckets among which the one that is meant may be, for hints.
+func (p *place) others() string {
+	if p.function != "" {
+		return "functions: ledge ls"
+	}
+	return "buckets: ledge kv buckets"
+}
+
 // ownBucket begins the names of functions' own buckets.
 const ownBucket = "function."
 

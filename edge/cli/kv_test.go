@@ -27,6 +27,10 @@ func TestKV(t *testing.T) {
 		"GET /v1/kv/orders/none":                   failure(404, awsNotFound, "There is no key none in bucket orders."),
 		"PUT /v1/kv/orders/k":                      stored("", "ETag", `"18"`),
 		"PUT /v1/kv/orders/k?ttl=1m30s":            stored("", "ETag", `"19"`),
+		"PUT /v1/kv/orders/large":                  failure(413, awsBodyTooLarge, "Request must be smaller than 1048576 bytes for the PutItem operation"),
+		"PUT /v1/kv/orders/long":                   failure(413, awsTooLarge, "key has 1025 bytes, at most 1024"),
+		"GET /v1/kv/function.nosuch/n":             failure(404, awsNotFound, "There is no function nosuch, or its bucket has never been written to."),
+		"GET /v1/kv/function.nosuch/?limit=1000":   failure(404, awsNotFound, "There is no function nosuch, or its bucket has never been written to."),
 		"PUT /v1/kv/orders/taken":                  failure(412, awsPrecondition, "nothing was written: key taken is there"),
 		"DELETE /v1/kv/orders/a":                   reply(204, ""),
 		"DELETE /v1/kv/orders/%FF":                 reply(204, ""),
@@ -49,6 +53,13 @@ func TestKV(t *testing.T) {
 	const missing = "ledge: There is no key none in bucket orders\n" +
 		"  see which keys there are: ledge kv list --bucket orders; and which buckets: ledge kv buckets\n"
 	n.run("kv", "get", "--bucket", "orders", "none").want(t, 1, "", missing)
+
+	const nosuch = "ledge: There is no function nosuch, or its bucket has never been written to\n  "
+	n.run("kv", "get", "--function", "nosuch", "n").want(t, 1, "", nosuch+"see which keys there are: ledge kv list --function nosuch; and which functions: ledge ls\n")
+	n.run("kv", "list", "--function", "nosuch").want(t, 1, "", nosuch+"a bucket comes to be with its first key; see which functions there are: ledge ls\n")
+	const tooLarge = "\n  a value has at most 1 MB and a key 1024 bytes: put what is larger under several keys\n"
+	n.run("kv", "put", "--bucket", "orders", "large", "v").want(t, 1, "", "ledge: the value is larger than 1 MB"+tooLarge)
+	n.run("kv", "put", "--bucket", "orders", "long", "v").want(t, 1, "", "ledge: key has 1025 bytes, at most 1024"+tooLarge)
 
 	n.run("kv", "put", "--bucket", "orders", "k", "v").want(t, 0, "stored k, sequence 18\n", "")
 	n.run("kv", "put", "--bucket", "orders", "k", "v", "--ttl", "90", "--json").want(t, 0, "{\n  \"Key\": \"k\",\n  \"Sequence\": 19\n}\n", "")

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
@@ -94,7 +95,17 @@ func (a *app) keysCreate(ctx context.Context, c *client, k keyRequest, env bool)
 	if err != nil {
 		return err
 	}
-	return a.newSecret(ctx, c, r, env)
+	err = a.newSecret(ctx, c, r, env)
+	e, refused := isCode(err, awsConflict)
+	switch {
+	case !refused:
+		return err
+	case strings.Contains(e.Message, strconv.Quote(k.Name)):
+		return &Error{Code: e.Code, Message: fmt.Sprintf("there is a key %q already", k.Name), Hint: "choose another name; or give that one a new secret: ledge keys rotate " + shellQuote(k.Name), Err: err}
+	}
+	told := e.explain() // there are as many as there may be
+	told.Hint = "see which there are: ledge keys ls"
+	return told
 }
 
 // newSecret sends a request whose reply has a new secret, and shows it.

@@ -40,6 +40,19 @@ func (c *client) routes(ctx context.Context) ([]route, error) {
 	return reply.Routes, nil
 }
 
+// visibleRoutes returns the routes, nil where the key may not see them: those of a
+// node are of all functions, and a key may be for some.
+func (c *client) visibleRoutes(ctx context.Context) ([]route, error) {
+	all, err := c.routes(ctx)
+	if _, denied := isCode(err, awsDenied); denied {
+		return nil, nil
+	}
+	if err == nil && all == nil {
+		all = []route{}
+	}
+	return all, err
+}
+
 // routesOf returns the routes to one function, never nil.
 func routesOf(all []route, function string) []route {
 	own := []route{}
@@ -175,7 +188,10 @@ func (a *app) routeAdd(ctx context.Context, c *client, added route, t target, re
 		}
 		return a.writeJSON(json.RawMessage(raw))
 	}
-	text := "added route " + oneLine(added.Route) + " to " + t.String() + "\n\n  " + oneLine(curlLine(c.routesURL(ctx), added)) + "\n"
+	text := "added route " + oneLine(added.Route) + " to " + t.String() + "\n"
+	if node := c.routesURL(ctx); node != "" {
+		text += "\n  " + oneLine(curlLine(node, added)) + "\n"
+	}
 	return a.write([]byte(text))
 }
 

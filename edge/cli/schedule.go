@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
-	"strconv"
 	"strings"
 	"time"
 
@@ -106,17 +105,21 @@ func newSchedule(n scheduleName, expression, zone string, t target) scheduleRequ
 	return r
 }
 
-// putSchedule creates a schedule, or with replace changes the one that there is.
-func (c *client) putSchedule(ctx context.Context, n scheduleName, body scheduleRequest, replace bool) error {
+// putSchedule creates a schedule, or with replace changes the one that there is, and
+// returns what it did: "added" or "replaced".
+func (c *client) putSchedule(ctx context.Context, n scheduleName, body scheduleRequest, replace bool) (did string, err error) {
 	methods := []string{http.MethodPost}
 	if replace {
 		methods = []string{http.MethodPut, http.MethodPost}
 	}
-	var err error
 	for _, method := range methods {
 		var r request
 		if r, err = jsonRequest(method, pathSchedules+url.PathEscape(n.Name), body); err != nil {
-			return err
+			return "", err
+		}
+		did = "added"
+		if method == http.MethodPut {
+			did = "replaced"
 		}
 		_, err = c.call(ctx, r, replyTimeout, nil)
 		if _, missing := isCode(err, awsNotFound); !missing {
@@ -124,9 +127,9 @@ func (c *client) putSchedule(ctx context.Context, n scheduleName, body scheduleR
 		}
 	}
 	if e, taken := isCode(err, awsTaken); taken {
-		return &Error{Code: e.Code, Message: "there is a schedule " + n.String() + " already", Hint: "look at it: ledge schedule get " + n.String() + "; replace it with --replace", Err: err}
+		return "", &Error{Code: e.Code, Message: "there is a schedule " + n.String() + " already", Hint: "look at it: ledge schedule get " + n.String() + "; replace it with --replace", Err: err}
 	}
-	return err
+	return did, err
 }
 
 const scheduleLong = `A schedule runs a function at the times that an expression names:
@@ -186,6 +189,9 @@ func (a *app) scheduleAddCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if err := refusePast(args[1], f.zone, a.now()); err != nil {
+				return err
+			}
 			body := newSchedule(n, args[1], f.zone, t)
 			if err := f.into(&body); err != nil {
 				return err
@@ -219,7 +225,7 @@ func (a *app) scheduleAddCommand() *cobra.Command {
 	textFlag(flags, &f.jitter, "jitter", "DURATION", "run by chance within that time after each, at most 24h")
 	textFlag(flags, &f.start, "start", "TIME", "not before: 2026-12-01T00:00:00Z")
 	textFlag(flags, &f.end, "end", "TIME", "before")
-	textFlag(flags, &f.retries, "retries", "N", "times that a failed run is tried again, if the function's own settings allow as many")
+	textFlag(flags, &f.retries, "retries", "N", "times that a failed run is tried again, 0 to 185, if the function's own settings allow as many")
 	textFlag(flags, &f.maxAge, "max-age", "DURATION", "give a run up after that time, 1m to 24h")
 	flags.BoolVar(&f.paused, "paused", false, "add it paused")
 	flags.BoolVar(&f.replace, "replace", false, "replace the schedule where it exists")
@@ -228,8 +234,24 @@ func (a *app) scheduleAddCommand() *cobra.Command {
 	return cmd
 }
 
+// Bounds of what a schedule may be told, as the node has them.
+const (
+	maxJitter          = 24 * time.Hour
+	maxScheduleRetries = 185
+	minScheduleAge     = time.Minute
+	maxScheduleAge     = 24 * time.Hour
+)
+
 // into puts what flags say into a request. What only the node can judge it leaves to that.
 func (f addFlags) into(body *scheduleRequest) error {
+	if !strings.HasPrefix(f.missed, "all=") {
+		if err := oneOf("missed", f.missed, "skip", "once", "all", "all=N"); err != nil {
+			return err
+		}
+	}
+	if err := oneOf("overlap", f.overlap, "allow", "forbid"); err != nil {
+		return err
+	}
 	settings := scheduleSettings{Missed: f.missed, Overlap: f.overlap}
 	if n, found := strings.CutPrefix(f.missed, "all="); found {
 		settings.Missed = "all"
@@ -237,7 +259,7 @@ func (f addFlags) into(body *scheduleRequest) error {
 			return usagef("--missed: %s", err)
 		}
 	}
-	if jitter, err := wholeSeconds("jitter", f.jitter); err != nil {
+	if jitter, err := wholeSeconds("jitter", f.jitter, 0, maxJitter); err != nil {
 		return err
 	} else if jitter != nil {
 		settings.JitterSeconds = *jitter
@@ -259,14 +281,14 @@ func (f addFlags) into(body *scheduleRequest) error {
 	}
 	var retry scheduleRetry
 	if f.retries != "" {
-		n, err := strconv.Atoi(f.retries)
-		if err != nil {
-			return usagef("--retries: %q is not a whole number", f.retries)
+		var n int
+		if err := setInteger(&n, f.retries, 0, maxScheduleRetries); err != nil {
+			return usagef("--retries: %s", err)
 		}
 		retry.MaximumRetryAttempts = &n
 	}
 	var err error
-	if retry.MaximumEventAgeInSeconds, err = wholeSeconds("max-age", f.maxAge); err != nil {
+	if retry.MaximumEventAgeInSeconds, err = wholeSeconds("max-age", f.maxAge, minScheduleAge, maxScheduleAge); err != nil {
 		return err
 	}
 	if retry != (scheduleRetry{}) {
@@ -276,6 +298,26 @@ func (f addFlags) into(body *scheduleRequest) error {
 		body.State = "DISABLED"
 	}
 	return nil
+}
+
+// refusePast refuses an at(...) whose time has passed: AWS's operations take it, and
+// the schedule never runs. What cannot be understood is the node's to refuse.
+func refusePast(expression, zone string, now time.Time) error {
+	const layout = "2006-01-02T15:04:05"
+	text, once := strings.CutPrefix(expression, "at(")
+	text, closed := strings.CutSuffix(text, ")")
+	location, err := time.LoadLocation(zone) // "" is UTC
+	if !once || !closed || err != nil {
+		return nil
+	}
+	at, err := time.ParseInLocation(layout, text, location)
+	if err != nil || at.After(now) {
+		return nil
+	}
+	return &usageError{
+		Message: fmt.Sprintf("%s has passed: it is %s in %s now, and the schedule would never run", expression, now.In(location).Format(layout), location),
+		Hint:    "give a later time; --tz names the time zone that it is in",
+	}
 }
 
 func (a *app) scheduleAdd(ctx context.Context, c *client, n scheduleName, body scheduleRequest, t target, replace bool) error {
@@ -288,7 +330,19 @@ func (a *app) scheduleAdd(ctx context.Context, c *client, n scheduleName, body s
 	if function == nil {
 		return &Error{Code: awsNotFound, Message: "function " + t.Name + " not found", Hint: "see what is there: ledge ls"}
 	}
-	if err := c.putSchedule(ctx, n, body, replace); err != nil {
+	if t.Qualifier != "" {
+		path, query := functionPath(t, "/configuration")
+		_, err := c.call(ctx, request{method: http.MethodGet, path: path, query: query}, replyTimeout, nil)
+		if e, missing := isCode(err, awsNotFound); missing {
+			return &Error{Code: e.Code, Message: "function " + t.Name + " has no version or alias " + t.Qualifier,
+				Hint: "see its versions: ledge ls " + t.Name + "; its aliases: ledge alias ls " + t.Name, Err: err}
+		}
+		if err != nil {
+			return err
+		}
+	}
+	did, err := c.putSchedule(ctx, n, body, replace)
+	if err != nil {
 		return err
 	}
 	var shown scheduleRuns
@@ -299,5 +353,5 @@ func (a *app) scheduleAdd(ctx context.Context, c *client, n scheduleName, body s
 	if a.json {
 		return a.writeJSON(json.RawMessage(raw))
 	}
-	return a.write([]byte("added schedule " + n.String() + " for " + t.String() + ", next run " + shown.next() + "\n"))
+	return a.write([]byte(did + " schedule " + n.String() + " for " + t.String() + ", next run " + shown.next() + "\n"))
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -82,7 +83,30 @@ func flagFault(cmd *cobra.Command, err error) error {
 	if errors.As(err, &unknown) {
 		e.Hint = suggestFlag(cmd, unknown.GetSpecifiedName())
 	}
+	var value *pflag.InvalidValueError
+	if errors.As(err, &value) {
+		if why := unparsed(value); why != "" {
+			e.Message = fmt.Sprintf("--%s: %q %s", value.GetFlag().Name, value.GetValue(), why)
+		}
+	}
 	return e
+}
+
+// unparsed says why the value of a flag cannot be read, where what Go's packages say
+// speaks of their own functions; empty for the others.
+func unparsed(e *pflag.InvalidValueError) string {
+	var number *strconv.NumError
+	switch kind := e.GetFlag().Value.Type(); {
+	case kind == "duration":
+		return "is not a duration; write 3s, 150ms or 1m30s"
+	case !errors.As(e, &number):
+		return ""
+	case kind == "bool":
+		return "is neither true nor false"
+	case errors.Is(number, strconv.ErrRange):
+		return "is too large or too small a number"
+	}
+	return "is not a whole number"
 }
 
 func suggestFlag(cmd *cobra.Command, name string) string {

@@ -86,17 +86,18 @@ func describeVersion(version, commit, wasmtime, goVersion, platform string) stri
 	return version
 }
 
-// routesURL is where the node's HTTP routes answer, seen from here: what the
-// node says, or its default port where it does not say. It is for a line that
-// a person may try, so no failure is worth reporting.
+// routesURL is where the node's HTTP routes answer, seen from here, and empty where
+// the node does not say: a key for some functions may not ask, and a guess would send
+// people to another server. It is for a line that a person may try, so no failure is
+// worth reporting.
 func (c *client) routesURL(ctx context.Context) string {
 	var node nodeVersion
 	if _, err := c.call(ctx, request{method: http.MethodGet, path: pathVersion}, versionTimeout, &node); err != nil {
-		node.HTTP = ""
+		return ""
 	}
 	host, port, err := splitListen(node.HTTP)
 	if err != nil {
-		host, port = c.host, "8080"
+		return ""
 	}
 	if host == "" {
 		host = c.host
