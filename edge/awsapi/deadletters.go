@@ -82,16 +82,6 @@ func (a *api) listDeadLetters(w http.ResponseWriter, r *http.Request) error {
 	return restjson.WriteJSON(w, http.StatusOK, reply)
 }
 
-// letterNumber reads the number in the path.
-func letterNumber(r *http.Request) (uint64, error) {
-	number, err := strconv.ParseUint(r.PathValue("number"), 10, 63)
-	if err != nil {
-		return 0, invalid(fmt.Sprintf("a dead letter has a number, not %.40q", r.PathValue("number")))
-	}
-	restjson.About(r.Context(), fmt.Sprintf("dead letter %d", number))
-	return number, nil
-}
-
 func letterNotFound(err error, number uint64) error {
 	if errors.Is(err, persist.ErrNotFound) {
 		return notFound(fmt.Sprintf("There is no dead letter %d.", number))
@@ -100,7 +90,7 @@ func letterNotFound(err error, number uint64) error {
 }
 
 func (a *api) getDeadLetter(w http.ResponseWriter, r *http.Request) error {
-	number, err := letterNumber(r)
+	number, err := eventNumber(r, deadLetterKind)
 	if err != nil {
 		return err
 	}
@@ -112,7 +102,7 @@ func (a *api) getDeadLetter(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (a *api) deleteDeadLetter(w http.ResponseWriter, r *http.Request) error {
-	number, err := letterNumber(r)
+	number, err := eventNumber(r, deadLetterKind)
 	if err != nil {
 		return err
 	}
@@ -128,7 +118,7 @@ func (a *api) retryDeadLetter(w http.ResponseWriter, r *http.Request) error {
 	if a.Async == nil {
 		return noQueue()
 	}
-	number, err := letterNumber(r)
+	number, err := eventNumber(r, deadLetterKind)
 	if err != nil {
 		return err
 	}

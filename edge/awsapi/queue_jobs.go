@@ -123,13 +123,19 @@ func (a *api) listJobs(w http.ResponseWriter, r *http.Request) error {
 	return restjson.WriteJSON(w, http.StatusOK, reply)
 }
 
-// jobNumber reads the number in the path.
-func jobNumber(r *http.Request) (uint64, error) {
+// What the numbers in paths are of.
+const (
+	queuedKind     = "queued event"
+	deadLetterKind = "dead letter"
+)
+
+// eventNumber reads the number in the path, of an event of that kind.
+func eventNumber(r *http.Request, kind string) (uint64, error) {
 	number, err := strconv.ParseUint(r.PathValue("number"), 10, 63)
 	if err != nil {
-		return 0, invalid(fmt.Sprintf("a queued event has a number, not %.40q", r.PathValue("number")))
+		return 0, invalid(fmt.Sprintf("a %s has a number, not %.40q", kind, r.PathValue("number")))
 	}
-	restjson.About(r.Context(), fmt.Sprintf("queued event %d", number))
+	restjson.About(r.Context(), fmt.Sprintf("%s %d", kind, number))
 	return number, nil
 }
 
@@ -145,7 +151,7 @@ func jobFault(err error, number uint64) error {
 }
 
 func (a *api) getJob(w http.ResponseWriter, r *http.Request) error {
-	number, err := jobNumber(r)
+	number, err := eventNumber(r, queuedKind)
 	if err != nil {
 		return err
 	}
@@ -160,7 +166,7 @@ func (a *api) deleteJob(w http.ResponseWriter, r *http.Request) error {
 	if a.Async == nil {
 		return noQueue()
 	}
-	number, err := jobNumber(r)
+	number, err := eventNumber(r, queuedKind)
 	if err != nil {
 		return err
 	}

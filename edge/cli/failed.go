@@ -46,13 +46,40 @@ func (a *app) failedCommand() *cobra.Command {
 	return cmd
 }
 
-// parseLetter reads the number of a dead letter, which becomes a part of a path.
-func parseLetter(text string) (path string, err error) {
+// numbered are events that have numbers: those that were given up, or those of the queue.
+type numbered struct {
+	what string // one of them
+	path string // of all of them
+	list string // the command that shows them
+}
+
+func givenUp() numbered { return numbered{"failed event", pathLetters, "ledge failed ls"} }
+func queued() numbered  { return numbered{"queued event", pathJobs, "ledge queue ls"} }
+
+// pathOf reads the number of an event, which becomes a part of a path.
+func (n numbered) pathOf(text string) (string, error) {
 	number, err := strconv.ParseUint(text, 10, 63)
 	if err != nil {
-		return "", &usageError{Message: fmt.Sprintf("%q is not the number of an event", text), Hint: "see which there are: ledge failed ls"}
+		return "", &usageError{Message: fmt.Sprintf("%q is not the number of an event", text), Hint: "see which there are: " + n.list}
 	}
-	return pathLetters + "/" + strconv.FormatUint(number, 10), nil
+	return n.path + "/" + strconv.FormatUint(number, 10), nil
+}
+
+// removeNumbered removes events by their numbers, of which all are read before the first goes.
+func (a *app) removeNumbered(ctx context.Context, n numbered, numbers []string) error {
+	removals := make([]removal, len(numbers))
+	for i, text := range numbers {
+		path, err := n.pathOf(text)
+		if err != nil {
+			return err
+		}
+		removals[i] = removal{n.what, text, path, n.list}
+	}
+	c, err := a.client()
+	if err != nil {
+		return err
+	}
+	return a.removeEach(ctx, c, removals)
 }
 
 func (a *app) failedListCommand() *cobra.Command {
@@ -133,7 +160,7 @@ func (a *app) failedGetCommand() *cobra.Command {
 		Example: "  ledge failed get 5\n  ledge failed get 5 | ledge invoke hello --async --payload -",
 		Args:    arguments("NUMBER"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			path, err := parseLetter(args[0])
+			path, err := givenUp().pathOf(args[0])
 			if err != nil {
 				return err
 			}
@@ -166,19 +193,7 @@ func (a *app) failedRemoveCommand() *cobra.Command {
 		Example: "  ledge failed rm 5 6",
 		Args:    arguments("NUMBER..."),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			removals := make([]removal, len(args))
-			for i, arg := range args { // all of them before the first goes
-				path, err := parseLetter(arg)
-				if err != nil {
-					return err
-				}
-				removals[i] = removal{"failed event", arg, path, "ledge failed ls"}
-			}
-			c, err := a.client()
-			if err != nil {
-				return err
-			}
-			return a.removeEach(cmd.Context(), c, removals)
+			return a.removeNumbered(cmd.Context(), givenUp(), args)
 		},
 		ValidArgsFunction: a.completeLetters,
 	}

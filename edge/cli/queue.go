@@ -152,15 +152,6 @@ func (a *app) queueList(ctx context.Context, c *client, path string, limit int) 
 	return nil
 }
 
-// parseJob reads the number of an event, which becomes a part of a path.
-func parseJob(text string) (path string, err error) {
-	number, err := strconv.ParseUint(text, 10, 63)
-	if err != nil {
-		return "", &usageError{Message: fmt.Sprintf("%q is not the number of an event", text), Hint: "see which there are: ledge queue ls"}
-	}
-	return pathJobs + "/" + strconv.FormatUint(number, 10), nil
-}
-
 func (a *app) queuePeekCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:     "peek NUMBER",
@@ -169,7 +160,7 @@ func (a *app) queuePeekCommand() *cobra.Command {
 		Example: "  ledge queue peek 5\n  ledge queue peek 5 --json",
 		Args:    arguments("NUMBER"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			path, err := parseJob(args[0])
+			path, err := queued().pathOf(args[0])
 			if err != nil {
 				return err
 			}

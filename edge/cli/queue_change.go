@@ -21,19 +21,7 @@ func (a *app) queueRemoveCommand() *cobra.Command {
 		Example: "  ledge queue rm 5 6",
 		Args:    arguments("NUMBER..."),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			removals := make([]removal, len(args))
-			for i, arg := range args { // all of them before the first goes
-				path, err := parseJob(arg)
-				if err != nil {
-					return err
-				}
-				removals[i] = removal{"queued event", arg, path, "ledge queue ls"}
-			}
-			c, err := a.client()
-			if err != nil {
-				return err
-			}
-			return a.removeEach(cmd.Context(), c, removals)
+			return a.removeNumbered(cmd.Context(), queued(), args)
 		},
 	}
 }
@@ -62,7 +50,7 @@ moved; with --all those whose function is gone stay, and the others are moved.`,
 			return usagef("--function goes with --all")
 		}
 		for _, arg := range args {
-			if _, err := parseLetter(arg); err != nil {
+			if _, err := givenUp().pathOf(arg); err != nil {
 				return err
 			}
 		}
