@@ -1,9 +1,7 @@
 package scheduler
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 	"strconv"
 	"time"
@@ -141,11 +139,5 @@ func (l *feedLane) batchRecord(changes []persist.Change, v verdict, attempts int
 	if payload {
 		record.Payload = string(l.source.event(changes, true))
 	}
-	var b bytes.Buffer
-	e := json.NewEncoder(&b)
-	e.SetEscapeHTML(false)
-	if err := e.Encode(record); err != nil { // strings and numbers always encode
-		return []byte("{}")
-	}
-	return bytes.TrimSuffix(b.Bytes(), []byte("\n"))
+	return encode(record)
 }

@@ -80,13 +80,13 @@ func (q *Queue) record(job persist.Job, o outcome, now time.Time) []byte {
 	return text
 }
 
-// encode leaves <, > and & as they are: a payload that was escaped would be
-// larger than it was.
-func encode(r invocationRecord) []byte {
+// encode returns a record for a destination. It leaves <, > and & as they are: a
+// payload that was escaped would be larger than it was.
+func encode(record any) []byte {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
-	if err := e.Encode(r); err != nil { // asJSON gave valid JSON, the rest is strings
+	if err := e.Encode(record); err != nil { // asJSON gave valid JSON, the rest is strings and numbers
 		return []byte("{}")
 	}
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n"))

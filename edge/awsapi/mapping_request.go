@@ -70,7 +70,7 @@ func (q *refusedMapping) refuse() error {
 // Where a new mapping begins to read.
 const (
 	startOldest = "TRIM_HORIZON"
-	startLatest = "LATEST"
+	startLatest = persist.StartLatest
 	startAt     = "AT_TIMESTAMP"
 )
 
